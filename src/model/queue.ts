@@ -1,0 +1,134 @@
+/** What the durable queue holds: an accepted message, its deliveries, and each recipient's fate. */
+import type { NeutralMessage } from './neutral.ts'
+import type { MessageDigest } from './message-digest.ts'
+import type { SmtpEnvelope } from './smtp-envelope.ts'
+import type { EpochMs, Octets } from './units.ts'
+
+/** How an accepted message came, and what beside its octets is needed to read it again. */
+export type Origin =
+  /** RFC 5322 octets. `own` = made by this gateway (DSN, notice): sent as it is, never answered by a report. */
+  | { readonly carrier: 'mail'; readonly envelope: SmtpEnvelope; readonly own?: boolean | undefined }
+  /** The HTTP body of an MM7 SubmitReq or DeliverReq. */
+  | {
+      readonly carrier: 'mm7'
+      readonly peer: string
+      readonly ip: string
+      readonly contentType: string
+      readonly operation: string
+      readonly receivedAt: EpochMs
+    }
+
+export interface EnhancedStatus {
+  /** '5.1.1' (RFC 3463). */
+  readonly code: string
+  /** One line for people: an SMTP reply, an MM7 status. */
+  readonly text: string
+}
+
+export type Fate = 'delivered' | 'relayed' | 'failed' | 'expired' | 'cancelled'
+export type RecipientState = 'pending' | 'deferred' | Fate
+
+export interface DeliveryRecipient {
+  /** Position in NeutralMessage.recipients (MMS origins) or in the envelope's rcptTo (mail). */
+  readonly index: number
+  /** The address as this gateway serves it; for lists and logs. */
+  readonly address: string
+  /** For target `store`: the account and mailbox that receives. */
+  readonly account?: string | undefined
+}
+
+/** One copy for one next hop and report group (ADR-043, MAP-135). */
+export interface NewDelivery {
+  /** A route target: 'store', 'mm7-submit:mmsc', 'smtp:relay', 'mx' ... */
+  readonly target: string
+  readonly recipients: readonly DeliveryRecipient[]
+  /** Not before this instant (QUE-020). */
+  readonly dueAt: EpochMs
+  /** Give up at this instant. */
+  readonly expiresAt: EpochMs
+}
+
+export interface NewQueueEntry {
+  readonly queueId: string
+  readonly receivedAt: EpochMs
+  readonly origin: Origin
+  /** The accepted octets, in order. Ownership passes to the spool: the caller must not change them. */
+  readonly octets: readonly Uint8Array[]
+  /** Null reverse-path or address; for lists. */
+  readonly sender: string
+  readonly mmsMessageId?: string | undefined
+  readonly deliveries: readonly NewDelivery[]
+  /** MM7-060: (peer, VASPID, TransactionID) and the hash of the body, with the answer to repeat for 24 h. */
+  readonly duplicateKey?: { readonly key: string; readonly hash: string; readonly response: string } | undefined
+}
+
+export interface QueueEntry {
+  readonly queueId: string
+  readonly receivedAt: EpochMs
+  readonly origin: Origin
+  readonly size: Octets
+  readonly sender: string
+  readonly mmsMessageId?: string | undefined
+}
+
+export interface RecipientRecord extends DeliveryRecipient {
+  readonly state: RecipientState
+  readonly status?: EnhancedStatus | undefined
+  readonly settledAt?: EpochMs | undefined
+}
+
+export interface DeliveryRecord {
+  readonly deliveryId: number
+  /** 0-based number of the delivery within its entry; the scope of its Ids. */
+  readonly number: number
+  readonly entry: QueueEntry
+  readonly target: string
+  /** All recipients of the delivery; those still to serve are 'pending' or 'deferred'. */
+  readonly recipients: readonly RecipientRecord[]
+  readonly attempts: number
+  readonly dueAt: EpochMs
+  readonly expiresAt: EpochMs
+  /** The id the peer gave (MM7 SubmitRsp MessageID), for reports. */
+  readonly peerMessageId?: string | undefined
+}
+
+/** What one attempt did for one recipient. */
+export interface Outcome {
+  readonly index: number
+  readonly state: 'delivered' | 'relayed' | 'deferred' | 'failed' | 'expired'
+  readonly status: EnhancedStatus
+  /** Diagnostic-Code of RFC 3464 §2.3.6: type and text, e.g. 'smtp' and '550 5.1.1 no such user'. */
+  readonly diagnostic?: { readonly type: 'smtp' | 'x-mm7' | 'x-mm4'; readonly text: string } | undefined
+  readonly remoteMta?: string | undefined
+}
+
+/** One message to be put into a mailbox, with everything FETCH will be asked for. */
+export interface NewMessage {
+  readonly octets: readonly Uint8Array[]
+  readonly digest: MessageDigest
+  readonly internalDate: EpochMs
+  readonly flags: readonly string[]
+}
+
+/** Delivery into a mailbox of the embedded store, done in the transaction that settles the queue (QUE-060). */
+export interface MailboxDelivery {
+  readonly account: string
+  /** Mailbox name, UTF-8; created when it does not exist. */
+  readonly mailbox: string
+  readonly message: NewMessage
+}
+
+export interface Settlement {
+  readonly deliveryId: number
+  readonly outcomes: readonly Outcome[]
+  /** Next attempt for what is deferred; absent when nothing is. */
+  readonly nextDueAt?: EpochMs | undefined
+  readonly peerMessageId?: string | undefined
+  readonly mailbox?: readonly MailboxDelivery[] | undefined
+  /** Reports that the outcomes call for: enqueued in the same transaction. */
+  readonly reports?: readonly NewQueueEntry[] | undefined
+  readonly now: EpochMs
+}
+
+/** A message read again from the accepted octets. */
+export type AcceptedMessage = NeutralMessage

@@ -1,0 +1,33 @@
+/**
+ * Why a message, or one recipient of it, is not taken: mapping.md 1.4, one reason for every interface.
+ * A refusal is a value: being refused is a normal outcome.
+ */
+export type RefusalReason =
+  | 'malformed'
+  | 'bad-recipient'
+  | 'unknown-recipient'
+  | 'bad-sender'
+  | 'sender-hiding'
+  | 'reply-charging'
+  | 'content-refused'
+  | 'too-large'
+  | 'privacy'
+  | 'not-authorised'
+  | 'identity'
+  | 'operation-denied'
+  | 'loop'
+  | 'expired'
+  | 'temporary'
+
+export interface Refusal {
+  readonly refused: RefusalReason
+  /** For people; names the reason, never a secret (MAP-168). */
+  readonly text: string
+  /** The address concerned, exactly as the peer wrote it. */
+  readonly address?: string | undefined
+}
+
+export const refusal = (reason: RefusalReason, text: string, address?: string): Refusal =>
+  address === undefined ? { refused: reason, text } : { refused: reason, text, address }
+
+export const isRefusal = (value: object): value is Refusal => 'refused' in value

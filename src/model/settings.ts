@@ -1,0 +1,78 @@
+/**
+ * The configuration that mapping, routing and the adapters read. Its keys are the keys of the configuration file and of
+ * fixtures/rfc4356/defaults.json.
+ */
+import type { Octets } from './units.ts'
+
+export interface Settings {
+  readonly gateway: {
+    readonly host: string
+    readonly mmsDomain: string
+    readonly servedDomains: readonly string[]
+    readonly postmaster: string
+    readonly mm4System: string
+    readonly mm4Version: string
+  }
+  readonly numbering: {
+    readonly countryCode: string
+    readonly trunkPrefix: string
+    readonly nationalLength: number
+    readonly internationalPrefixes: readonly string[]
+    readonly shortCode: { readonly min: number; readonly max: number }
+  }
+  readonly peers: Readonly<Record<string, Peer>>
+  readonly routes: readonly Route[]
+  readonly presentation: 'preserve' | 'mixed'
+  readonly trace: { readonly showIp: boolean }
+  readonly reports: { readonly rejectedAction: 'table4' | 'failed'; readonly deliverUnmatched: boolean }
+  readonly expiry: { readonly strict: boolean }
+  readonly smtputf8: boolean
+  readonly criticality: 'relaxed' | 'strict'
+  /** Local aliases at served domains: local part -> number or address (ADR-027). */
+  readonly aliases?: Readonly<Record<string, string>> | undefined
+}
+
+/** A known counterpart. Which keys count depends on `interface`. */
+export interface Peer {
+  readonly interface: 'mm7' | 'mm4' | 'smtp'
+  /** mm7: 'rs' = the peer is the MMSC, 'vasp' = it is a value added service provider. */
+  readonly role?: 'rs' | 'vasp' | undefined
+  readonly host?: string | undefined
+  readonly port?: number | undefined
+  /** Address the peer speaks from; names the peer and stands in Received. */
+  readonly ip?: string | undefined
+  readonly url?: string | undefined
+  /** Ending of the MM7 namespace that we send, e.g. REL-6-MM7-1-4. */
+  readonly schema?: string | undefined
+  /** MM7Version or MM4 version that we send. */
+  readonly version?: string | undefined
+  readonly vaspId?: string | undefined
+  readonly vasId?: string | undefined
+  /** What a VASP may send as VASPID (MM7-030) and as sender (SEC-030). */
+  readonly vaspIds?: readonly string[] | undefined
+  readonly senders?: readonly string[] | undefined
+  readonly supportsDeliveryReport?: boolean | undefined
+  /** Largest MM the peer takes (CNT-074), octets. */
+  readonly maxSize?: Octets | undefined
+  readonly maxRecipients?: number | undefined
+  readonly maxConnections?: number | undefined
+  readonly numberFormat?: 'plus' | 'plain' | undefined
+  /** May reach Internet mail (SEC-060). */
+  readonly mailOut?: boolean | undefined
+  /** Incoming MM7 credentials (MM7-029). */
+  readonly auth?:
+    | { readonly scheme: 'basic' | 'digest'; readonly user: string; readonly realm?: string; readonly password?: string }
+    | undefined
+  /** Credentials that we send to the peer. */
+  readonly login?: { readonly user: string; readonly password: string } | undefined
+  readonly tls?: 'never' | 'opportunistic' | 'required' | undefined
+  readonly emitContentClass?: boolean | undefined
+  readonly countSubject?: boolean | undefined
+}
+
+/** `match`: number:<prefix> | shortcode:<digits> | domain:<name, .parent or *> | address:<addr-spec>. */
+export interface Route {
+  readonly match: string
+  /** store | smtp:PEER | mm7-submit:PEER | mm7-deliver:PEER | mm4:PEER | mx | by-number | reject | reject:CODE */
+  readonly to: string
+}

@@ -1,0 +1,38 @@
+/** The durable queue as the queue runner sees it; `db` fulfils it. Every promise resolves when the change is on disk. */
+import type { DeliveryRecord, NewQueueEntry, QueueEntry, Settlement } from '../model/queue.ts'
+import type { EpochMs } from '../model/units.ts'
+
+export interface QueueFilter {
+  readonly queueId?: string | undefined
+  /** Only entries with an unsettled recipient. Default true. */
+  readonly open?: boolean | undefined
+  readonly limit?: number | undefined
+}
+
+export interface Spool {
+  /**
+   * Takes responsibility for the entries, all or none.
+   * @throws Fault 'unavailable' when the disk is full or cannot be written: nothing was kept.
+   */
+  enqueue(entries: readonly NewQueueEntry[]): Promise<void>
+  /** Leases up to `limit` due deliveries to this process until `leaseUntil`; a lease that ran out is due again (QUE-002). */
+  claim(now: EpochMs, leaseUntil: EpochMs, limit: number): Promise<readonly DeliveryRecord[]>
+  /** Writes the fates of one attempt, its mailbox deliveries and its reports in one transaction, and ends the lease. */
+  settle(settlements: readonly Settlement[]): Promise<void>
+  /** Ends leases without an attempt (shutdown). */
+  release(deliveryIds: readonly number[]): Promise<void>
+  /** The instant at which the next unleased delivery is due; undefined when none is queued. */
+  nextDue(): Promise<EpochMs | undefined>
+  /** The accepted octets of an entry. */
+  octets(queueId: string): Promise<Uint8Array>
+  list(filter: QueueFilter): Promise<readonly { entry: QueueEntry; deliveries: readonly DeliveryRecord[] }[]>
+  /** Makes deferred and held deliveries of an entry due now. False: no such entry. */
+  retry(queueId: string, now: EpochMs): Promise<boolean>
+  /** MM7-060: the stored answer for the same request within 24 h; 'different' = same key, other body (MM7-061). */
+  duplicate(key: string, hash: string, now: EpochMs): Promise<{ response: string } | 'different' | undefined>
+  /** Delivery that got this id from this peer (target contains the peer), for reports. */
+  byPeerMessageId(peer: string, peerMessageId: string): Promise<readonly DeliveryRecord[]>
+  /** Deletes settled entries older than `before`, and their octets. Returns how many. */
+  purge(before: EpochMs, limit: number): Promise<number>
+  stats(): Promise<{ readonly entries: number; readonly due: number; readonly oldest: EpochMs | undefined }>
+}
