@@ -1,0 +1,64 @@
+/** Admin HTTP: liveness, readiness and Prometheus metrics. Loopback by default; it has no login of its own. */
+import fastify from 'fastify'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { Spool } from '../queue/spool.ts'
+
+export interface Metrics {
+  readonly registry: Registry
+  /** Messages accepted, by carrier. */
+  accepted(carrier: 'mm7' | 'smtp'): void
+  /** Recipients settled, by target kind and state. */
+  settled(target: string, state: string): void
+}
+
+export function createMetrics(spool: Spool): Metrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const accepted = new Counter({
+    name: 'lemonade_accepted_total',
+    help: 'Messages accepted, durable on disk',
+    labelNames: ['carrier'],
+    registers: [registry],
+  })
+  const settled = new Counter({
+    name: 'lemonade_recipients_total',
+    help: 'Recipients by target kind and the state that an attempt left them in',
+    labelNames: ['target', 'state'],
+    registers: [registry],
+  })
+  new Gauge({
+    name: 'lemonade_queue_entries',
+    help: 'Queue entries with an unsettled recipient',
+    registers: [registry],
+    async collect() {
+      this.set((await spool.stats()).entries)
+    },
+  })
+  return {
+    registry,
+    accepted: (carrier) => accepted.inc({ carrier }),
+    settled: (target, state) => settled.inc({ target, state }),
+  }
+}
+
+export async function startAdmin(
+  options: { readonly metrics: Metrics; readonly ready: () => boolean },
+  host: string,
+  port: number,
+): Promise<{ host: string; port: number; close(): Promise<void> }> {
+  const app = fastify({ bodyLimit: 65_536 })
+  app.get('/healthz', async () => ({ status: 'ok' }))
+  app.get('/readyz', async (_request, reply) =>
+    options.ready() ? { status: 'ready' } : reply.code(503).send({ status: 'draining' }),
+  )
+  app.get('/metrics', async (_request, reply) =>
+    reply.type(options.metrics.registry.contentType).send(await options.metrics.registry.metrics()),
+  )
+  await app.listen({ host, port })
+  const address = app.server.address()
+  return {
+    host,
+    port: typeof address === 'object' && address ? address.port : port,
+    close: () => app.close(),
+  }
+}

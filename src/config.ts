@@ -1,0 +1,293 @@
+/** The configuration file (YAML): schema, defaults, and errors that name file, path and what was expected. */
+import { readFileSync } from 'node:fs'
+import { Ajv } from 'ajv'
+import { type Static, Type } from 'typebox'
+import { parse, YAMLParseError } from 'yaml'
+import { Fault } from './model/fault.ts'
+import type { Settings } from './model/settings.ts'
+
+const closed = { additionalProperties: false }
+const Str = Type.String()
+const Bool = Type.Boolean()
+const Count = Type.Integer({ minimum: 1 })
+const Listen = Type.String({ pattern: '^(\\[[0-9a-fA-F:]+\\]|[^:\\s]+):\\d{1,5}$' })
+
+const Peer = Type.Object(
+  {
+    interface: Type.Union([Type.Literal('mm7'), Type.Literal('mm4'), Type.Literal('smtp')]),
+    role: Type.Optional(Type.Union([Type.Literal('rs'), Type.Literal('vasp')])),
+    host: Type.Optional(Str),
+    port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
+    ip: Type.Optional(Str),
+    url: Type.Optional(Type.String({ pattern: '^https?://' })),
+    schema: Type.Optional(Str),
+    version: Type.Optional(Str),
+    vaspId: Type.Optional(Str),
+    vasId: Type.Optional(Str),
+    vaspIds: Type.Optional(Type.Array(Str)),
+    senders: Type.Optional(Type.Array(Str)),
+    supportsDeliveryReport: Type.Optional(Bool),
+    maxSize: Type.Optional(Count),
+    maxRecipients: Type.Optional(Count),
+    maxConnections: Type.Optional(Count),
+    numberFormat: Type.Optional(Type.Union([Type.Literal('plus'), Type.Literal('plain')])),
+    mailOut: Type.Optional(Bool),
+    auth: Type.Optional(
+      Type.Object(
+        {
+          scheme: Type.Union([Type.Literal('basic'), Type.Literal('digest')]),
+          user: Str,
+          realm: Type.Optional(Str),
+          password: Type.Optional(Str),
+        },
+        closed,
+      ),
+    ),
+    login: Type.Optional(Type.Object({ user: Str, password: Str }, closed)),
+    tls: Type.Optional(
+      Type.Union([Type.Literal('never'), Type.Literal('opportunistic'), Type.Literal('required')]),
+    ),
+    emitContentClass: Type.Optional(Bool),
+    countSubject: Type.Optional(Bool),
+  },
+  closed,
+)
+
+const targetPattern =
+  '^(store|mx|by-number|reject(:\\d{3})?|(smtp|mm7-submit|mm7-deliver|mm4):[A-Za-z0-9._-]+)$'
+const matchPattern = '^(number:\\+?\\d*|shortcode:\\d+|domain:\\S+|address:\\S+)$'
+
+const Config = Type.Object(
+  {
+    gateway: Type.Object(
+      {
+        host: Str,
+        mmsDomain: Str,
+        servedDomains: Type.Array(Str),
+        postmaster: Str,
+        mm4System: Str,
+        mm4Version: Str,
+      },
+      closed,
+    ),
+    numbering: Type.Object(
+      {
+        countryCode: Type.String({ pattern: '^\\d{1,3}$' }),
+        trunkPrefix: Type.String({ pattern: '^\\d*$' }),
+        nationalLength: Type.Integer({ minimum: 4, maximum: 14 }),
+        internationalPrefixes: Type.Array(Type.String({ pattern: '^\\d+$' })),
+        shortCode: Type.Object({ min: Count, max: Count }, closed),
+      },
+      closed,
+    ),
+    peers: Type.Record(Str, Peer),
+    routes: Type.Array(
+      Type.Object(
+        { match: Type.String({ pattern: matchPattern }), to: Type.String({ pattern: targetPattern }) },
+        closed,
+      ),
+    ),
+    presentation: Type.Union([Type.Literal('preserve'), Type.Literal('mixed')]),
+    trace: Type.Object({ showIp: Bool }, closed),
+    reports: Type.Object(
+      {
+        rejectedAction: Type.Union([Type.Literal('table4'), Type.Literal('failed')]),
+        deliverUnmatched: Bool,
+      },
+      closed,
+    ),
+    expiry: Type.Object({ strict: Bool }, closed),
+    smtputf8: Bool,
+    criticality: Type.Union([Type.Literal('relaxed'), Type.Literal('strict')]),
+    aliases: Type.Optional(Type.Record(Str, Str)),
+    listen: Type.Object(
+      { mm7: Listen, smtp: Listen, imap: Listen, imaps: Type.Optional(Listen), admin: Listen },
+      closed,
+    ),
+    store: Type.String({ pattern: '^sqlite:.+' }),
+    tls: Type.Optional(Type.Object({ cert: Str, key: Str }, closed)),
+    auth: Type.Object(
+      {
+        allowPlaintext: Type.Union([Type.Literal('never'), Type.Literal('loopback'), Type.Literal('always')]),
+      },
+      closed,
+    ),
+    accounts: Type.Array(
+      Type.Object({ address: Type.String({ pattern: '^[^@\\s]+@[^@\\s]+$' }), password: Str }, closed),
+    ),
+    limits: Type.Object(
+      {
+        messageOctets: Count,
+        xmlOctets: Count,
+        httpHeaderOctets: Count,
+        drainSeconds: Count,
+        connections: Count,
+        connectionsPerIp: Count,
+        recipients: Count,
+        smtpCommandSeconds: Count,
+        smtpDataSeconds: Count,
+        mm7RequestSeconds: Count,
+        imapIdleSeconds: Count,
+        imapPreAuthSeconds: Count,
+        imapLineOctets: Count,
+        deliveriesAtOnce: Count,
+        deliveriesPerPeer: Count,
+      },
+      closed,
+    ),
+    log: Type.Union([
+      Type.Literal('debug'),
+      Type.Literal('info'),
+      Type.Literal('warn'),
+      Type.Literal('error'),
+      Type.Literal('silent'),
+    ]),
+  },
+  closed,
+)
+
+export type Config = Static<typeof Config> & Settings
+
+/** What `lemonade serve` runs with when no file is given: everything on loopback, data in ./data. */
+export const defaults: Config = {
+  gateway: {
+    host: 'localhost.localdomain',
+    mmsDomain: 'mms.example.net',
+    servedDomains: ['mms.example.net', 'example.net'],
+    postmaster: 'postmaster@mms.example.net',
+    mm4System: 'system-user@mms.example.net',
+    mm4Version: '6.3.0',
+  },
+  numbering: {
+    countryCode: '1',
+    trunkPrefix: '',
+    nationalLength: 10,
+    internationalPrefixes: ['011', '00'],
+    shortCode: { min: 3, max: 6 },
+  },
+  peers: {
+    mmsc: {
+      interface: 'mm7',
+      role: 'rs',
+      host: 'localhost',
+      ip: '127.0.0.1',
+      url: 'http://127.0.0.1:8081/mm7',
+      schema: 'REL-6-MM7-1-4',
+      version: '6.8.0',
+      vaspId: 'gateway',
+      vasId: 'mail2mms',
+      maxSize: 614_400,
+      mailOut: true,
+    },
+  },
+  routes: [
+    { match: 'domain:example.net', to: 'store' },
+    { match: 'number:+', to: 'mm7-submit:mmsc' },
+    { match: 'domain:mms.example.net', to: 'by-number' },
+    { match: 'domain:*', to: 'mx' },
+  ],
+  presentation: 'preserve',
+  trace: { showIp: true },
+  reports: { rejectedAction: 'table4', deliverUnmatched: false },
+  expiry: { strict: false },
+  smtputf8: false,
+  criticality: 'relaxed',
+  listen: { mm7: '127.0.0.1:8080', smtp: '127.0.0.1:2525', imap: '127.0.0.1:1143', admin: '127.0.0.1:8090' },
+  store: 'sqlite:./data',
+  auth: { allowPlaintext: 'loopback' },
+  accounts: [{ address: 'alice@example.net', password: 'secret' }],
+  limits: {
+    messageOctets: 52_428_800,
+    xmlOctets: 262_144,
+    httpHeaderOctets: 16_384,
+    drainSeconds: 10,
+    connections: 1000,
+    connectionsPerIp: 200,
+    recipients: 100,
+    smtpCommandSeconds: 300,
+    smtpDataSeconds: 180,
+    mm7RequestSeconds: 60,
+    imapIdleSeconds: 1800,
+    imapPreAuthSeconds: 60,
+    imapLineOctets: 65_536,
+    deliveriesAtOnce: 64,
+    deliveriesPerPeer: 16,
+  },
+  log: 'info',
+}
+
+const validate = new Ajv({ allErrors: true, allowUnionTypes: true }).compile(Config)
+
+/**
+ * Defaults with the file merged in: objects deeply, lists and scalars replace. `peers`, `routes` and `accounts` of the
+ * file replace the defaults whole.
+ * @throws Fault 'malformed' whose text names file, path and what was expected, one line each
+ */
+export function loadConfig(file: string | undefined): Config {
+  if (file === undefined) return defaults
+  let raw: unknown
+  try {
+    raw = parse(readFileSync(file, 'utf8'))
+  } catch (error) {
+    const why = error instanceof YAMLParseError ? error.message : (error as Error).message
+    throw new Fault('malformed', `${file}: ${why}`)
+  }
+  return checkConfig(raw ?? {}, file)
+}
+
+export function checkConfig(raw: unknown, file: string): Config {
+  const merged = merge({ ...defaults, peers: {}, accounts: [] }, raw)
+  if (!validate(merged)) {
+    const lines = (validate.errors ?? []).map((e) => {
+      const extra = e.params as { additionalProperty?: string; allowedValue?: unknown }
+      const path = [
+        ...e.instancePath.split('/').slice(1),
+        ...(extra.additionalProperty ? [extra.additionalProperty] : []),
+      ].join('.')
+      return `${file}: ${path || '(top)'}: ${e.message ?? 'is wrong'}${extra.allowedValue === undefined ? '' : ` (${String(extra.allowedValue)})`}`
+    })
+    throw new Fault('malformed', [...new Set(lines)].join('\n'))
+  }
+  const config = merged as Config
+  const problems = crossCheck(config)
+  if (problems.length > 0) throw new Fault('malformed', problems.map((p) => `${file}: ${p}`).join('\n'))
+  return config
+}
+
+/** What a schema cannot say: routes name peers that exist, and mail is not relayed for everyone (SEC-060). */
+function crossCheck(config: Config): string[] {
+  const problems: string[] = []
+  config.routes.forEach((route, i) => {
+    const [kind, name] = route.to.split(':')
+    if (name === undefined || kind === 'reject') return
+    const peer = config.peers[name]
+    const wanted = kind === 'smtp' ? 'smtp' : kind === 'mm4' ? 'mm4' : 'mm7'
+    if (!peer) problems.push(`routes.${i}.to: no peer is called ${name}`)
+    else if (peer.interface !== wanted)
+      problems.push(`routes.${i}.to: peer ${name} is ${peer.interface}, expected ${wanted}`)
+    else if (wanted === 'mm7' && !peer.url)
+      problems.push(`peers.${name}.url: expected, since routes.${i} sends there`)
+    else if (wanted === 'smtp' && !peer.host)
+      problems.push(`peers.${name}.host: expected, since routes.${i} sends there`)
+  })
+  if (config.numbering.shortCode.min > config.numbering.shortCode.max)
+    problems.push('numbering.shortCode: min is greater than max')
+  return problems
+}
+
+function merge(base: unknown, over: unknown): unknown {
+  if (!isPlain(base) || !isPlain(over)) return over === undefined ? base : over
+  const result: Record<string, unknown> = { ...base }
+  for (const [key, value] of Object.entries(over))
+    result[key] = key === 'peers' ? value : merge(base[key], value)
+  return result
+}
+
+const isPlain = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** '127.0.0.1:8080', '[::1]:25'. */
+export function hostPort(listen: string): { host: string; port: number } {
+  const colon = listen.lastIndexOf(':')
+  return { host: listen.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(listen.slice(colon + 1)) }
+}
