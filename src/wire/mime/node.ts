@@ -19,7 +19,12 @@ export interface MimeNode {
   readonly type: string
   readonly subtype: string
   /** Content-Type parameters after RFC 2231 decoding; names in lower case, in order. */
-  readonly params: readonly { readonly name: string; readonly value: string; readonly charset?: string; readonly language?: string }[]
+  readonly params: readonly {
+    readonly name: string
+    readonly value: string
+    readonly charset?: string
+    readonly language?: string
+  }[]
   /** Content-Transfer-Encoding in lower case without comments; '7bit' when absent. */
   readonly encoding: string
   /** Of multipart: the parts. Of message/rfc822 (and message/global): the enclosed message as one node. */
