@@ -1,0 +1,213 @@
+/** The embedded engine as the main thread sees it: one writer thread, readers here (D2, D3). */
+import { mkdirSync } from 'node:fs'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { Worker } from 'node:worker_threads'
+import type { Credentials, Directory } from '../../auth/credentials.ts'
+import { Fault } from '../../model/fault.ts'
+import type { Spool } from '../../queue/spool.ts'
+import type { AccountChange, MailStore } from '../../store/store.ts'
+import { createAccounts } from './accounts.ts'
+import type { WriteBatch, WriteBody, WriteRequest } from './requests.ts'
+import { SegmentReader } from './segments.ts'
+import { createSpool } from './spool.ts'
+import { Statements } from './statements.ts'
+import { createStore } from './store.ts'
+
+export interface Engine {
+  readonly store: MailStore
+  readonly spool: Spool
+  readonly credentials: Credentials
+  readonly directory: Directory
+  /** Writes what waits, then ends. Calls after it are refused. */
+  close(): Promise<void>
+}
+
+export interface EngineOptions {
+  /** A new segment is begun once one is as long as this; default 128 MiB. */
+  readonly segmentOctets?: number
+  readonly now?: () => number
+}
+
+/** What the parts of the engine share. */
+export interface Kernel {
+  readonly now: () => number
+  readonly segments: SegmentReader
+  /** Resolves when the change is on disk. @throws Fault */
+  write<T>(body: WriteBody, octets?: readonly Uint8Array[]): Promise<T>
+  /** Runs on a consistent snapshot, on a connection that nobody else uses meanwhile. */
+  snapshot<T>(fn: (sql: Statements) => Promise<T>): Promise<T>
+  /** Statements on the latest commit; each call a snapshot of its own. */
+  readonly latest: Statements
+  watch(account: number, onChange: (change: AccountChange) => void): () => void
+}
+
+/** @throws Fault 'in-use' when another process works on the folder */
+export async function openSqlite(folder: string, options: EngineOptions = {}): Promise<Engine> {
+  mkdirSync(folder, { recursive: true })
+  const unlock = await lock(folder)
+  const worker = new Worker(new URL('./writer.ts', import.meta.url), {
+    workerData: { folder, segmentOctets: options.segmentOctets ?? 128 * 1024 * 1024 },
+  })
+  const writer = new Writer(worker)
+  try {
+    await writer.ready
+  } catch (error) {
+    await unlock()
+    throw new Fault('unavailable', `the store in ${folder} cannot be opened: ${(error as Error).message}`, {
+      cause: error,
+    })
+  }
+
+  const connect = (): Statements => {
+    const db = new DatabaseSync(join(folder, 'lemonade.sqlite'), { readOnly: true })
+    db.exec('PRAGMA cache_size = -16384')
+    return new Statements(db)
+  }
+  const idle: Statements[] = []
+  const latest = connect()
+  const kernel: Kernel = {
+    now: options.now ?? Date.now,
+    segments: new SegmentReader(folder),
+    latest,
+    write: (body, octets = []) => writer.write(body, octets),
+    async snapshot(fn) {
+      const sql = idle.pop() ?? connect()
+      sql.db.exec('BEGIN')
+      try {
+        return await fn(sql)
+      } finally {
+        sql.db.exec('COMMIT')
+        if (idle.length < 16) idle.push(sql)
+        else sql.db.close()
+      }
+    },
+    watch: (account, onChange) => writer.watch(account, onChange),
+  }
+  const accounts = createAccounts(kernel)
+  return {
+    store: createStore(kernel),
+    spool: createSpool(kernel),
+    ...accounts,
+    async close() {
+      // Readers first: the last connection to close folds the write-ahead log in, and only the writer may.
+      latest.db.close()
+      for (const sql of idle.splice(0)) sql.db.close()
+      await writer.close()
+      await kernel.segments.close()
+      await unlock()
+    },
+  }
+}
+
+class Writer {
+  readonly ready: Promise<void>
+  readonly #worker: Worker
+  readonly #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>()
+  readonly #watchers = new Map<number, Set<(change: AccountChange) => void>>()
+  #next = 1
+  #ended: Error | undefined
+  #closed: (() => void) | undefined
+
+  constructor(worker: Worker) {
+    this.#worker = worker
+    this.ready = new Promise((resolve, reject) => {
+      worker.on('message', (message: WriteBatch | 'ready' | 'closed') => {
+        if (message === 'ready') resolve()
+        else if (message === 'closed') this.#closed?.()
+        else this.#take(message)
+      })
+      worker.on('error', (error) => {
+        reject(error)
+        this.#end(new Fault('unavailable', 'the store has stopped', { cause: error }))
+      })
+      worker.on('exit', () => this.#end(new Fault('unavailable', 'the store is closed')))
+    })
+  }
+
+  #take(batch: WriteBatch): void {
+    for (const answer of batch.answers) {
+      const waiting = this.#waiting.get(answer.id)
+      this.#waiting.delete(answer.id)
+      if (answer.fault) waiting?.reject(new Fault(answer.fault.kind, answer.fault.message))
+      else waiting?.resolve(answer.value as never)
+    }
+    for (const change of batch.touched)
+      for (const tell of this.#watchers.get(change.account) ?? []) tell(change)
+  }
+
+  #end(error: Error): void {
+    this.#ended ??= error
+    for (const { reject } of this.#waiting.values()) reject(error)
+    this.#waiting.clear()
+    this.#closed?.()
+  }
+
+  write<T>(body: WriteBody, octets: readonly Uint8Array[]): Promise<T> {
+    if (this.#ended) return Promise.reject(this.#ended)
+    return new Promise<T>((resolve, reject) => {
+      const id = this.#next++
+      this.#waiting.set(id, { resolve: resolve as (value: never) => void, reject })
+      const request: WriteRequest = { id, body, octets }
+      this.#worker.postMessage(
+        request,
+        octets.map((o) => o.buffer as ArrayBuffer),
+      )
+    })
+  }
+
+  watch(account: number, onChange: (change: AccountChange) => void): () => void {
+    const set = this.#watchers.get(account) ?? new Set()
+    this.#watchers.set(account, set)
+    set.add(onChange)
+    return () => {
+      set.delete(onChange)
+      if (set.size === 0) this.#watchers.delete(account)
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#ended) return
+    await new Promise<void>((resolve) => {
+      this.#closed = resolve
+      this.#worker.postMessage('close')
+    })
+    this.#ended ??= new Fault('unavailable', 'the store is closed')
+    await this.#worker.terminate()
+  }
+}
+
+/** A file with the process id. One left behind by a process that is gone is taken over. */
+async function lock(folder: string): Promise<() => Promise<void>> {
+  const file = join(folder, 'lock')
+  for (let tries = 0; tries < 3; tries++) {
+    try {
+      await writeFile(file, String(process.pid), { flag: 'wx' })
+      held.add(file)
+      return () => {
+        held.delete(file)
+        return rm(file, { force: true })
+      }
+    } catch {
+      const owner = Number(await readFile(file, 'utf8').catch(() => '0'))
+      if (owner > 0 && owner !== process.pid && isAlive(owner))
+        throw new Fault('in-use', `process ${owner} is working on the store in ${folder}`)
+      if (owner === process.pid && held.has(file))
+        throw new Fault('in-use', `the store in ${folder} is open already`)
+      await rm(file, { force: true })
+    }
+  }
+  throw new Fault('in-use', `the store in ${folder} cannot be locked`)
+}
+
+const held = new Set<string>()
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}

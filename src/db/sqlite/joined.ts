@@ -1,0 +1,13 @@
+/**
+ * One new buffer that holds all pieces: a view would drag its whole underlying buffer along when it is sent to the
+ * writer, and the caller's buffer must not be detached.
+ */
+export function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    whole.set(piece, at)
+    at += piece.length
+  }
+  return whole
+}

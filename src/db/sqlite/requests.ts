@@ -1,0 +1,79 @@
+/** What the main thread asks of the writer thread. Octets travel apart, as transferred buffers; rows name them by index. */
+
+import type { FaultKind } from '../../model/fault.ts'
+import type { MessageDigest } from '../../model/message-digest.ts'
+import type { NewQueueEntry, Outcome } from '../../model/queue.ts'
+import type { AccountId, OperationResult, StoreOperation } from '../../store/store.ts'
+
+/** Index into WriteRequest.octets. */
+export type OctetsRef = number
+
+export interface MessageRow {
+  readonly octets: OctetsRef
+  readonly digest: MessageDigest
+  readonly internalDate: number
+  readonly flags: readonly string[]
+}
+
+export type OperationRow =
+  | Exclude<StoreOperation, { op: 'append' }>
+  | { readonly op: 'append'; readonly mailbox: number; readonly messages: readonly MessageRow[] }
+
+export type EntryRow = Omit<NewQueueEntry, 'octets'> & { readonly octets: OctetsRef; readonly size: number }
+
+export interface SettlementRow {
+  readonly deliveryId: number
+  readonly outcomes: readonly Outcome[]
+  readonly nextDueAt?: number | undefined
+  readonly peerMessageId?: string | undefined
+  readonly mailbox: readonly {
+    readonly account: string
+    readonly mailbox: string
+    readonly message: MessageRow
+  }[]
+  readonly reports: readonly EntryRow[]
+  readonly now: number
+}
+
+export type WriteBody =
+  | {
+      readonly kind: 'store'
+      readonly account: AccountId
+      readonly operations: readonly OperationRow[]
+      readonly now: number
+    }
+  | { readonly kind: 'enqueue'; readonly entries: readonly EntryRow[] }
+  | { readonly kind: 'claim'; readonly now: number; readonly leaseUntil: number; readonly limit: number }
+  | { readonly kind: 'settle'; readonly settlements: readonly SettlementRow[] }
+  | { readonly kind: 'release'; readonly deliveryIds: readonly number[] }
+  | { readonly kind: 'retry'; readonly queueId: string; readonly now: number }
+  | { readonly kind: 'purge'; readonly before: number; readonly limit: number }
+  | { readonly kind: 'put-account'; readonly address: string; readonly password: string }
+  | { readonly kind: 'remove-account'; readonly address: string }
+
+export interface WriteRequest {
+  readonly id: number
+  readonly body: WriteBody
+  readonly octets: readonly Uint8Array[]
+}
+
+/** An account whose state a commit changed. */
+export interface Touched {
+  readonly account: AccountId
+  readonly modSeq: number
+  readonly mailboxes: readonly number[]
+  readonly names: boolean
+}
+
+export interface WriteAnswer {
+  readonly id: number
+  readonly value?: unknown
+  readonly fault?: { readonly kind: FaultKind; readonly message: string }
+}
+
+export interface WriteBatch {
+  readonly answers: readonly WriteAnswer[]
+  readonly touched: readonly Touched[]
+}
+
+export type StoreAnswer = readonly OperationResult[]

@@ -1,0 +1,128 @@
+/** The schema of the embedded engine, as numbered migrations: each runs once, in a transaction, in order. */
+import type { DatabaseSync } from 'node:sqlite'
+
+const migrations: readonly string[] = [
+  `
+  CREATE TABLE accounts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    address TEXT NOT NULL UNIQUE,
+    password TEXT NOT NULL,
+    mod_seq INTEGER NOT NULL DEFAULT 0,
+    uid_validity INTEGER NOT NULL DEFAULT 0
+  );
+  CREATE TABLE mailboxes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    selectable INTEGER NOT NULL,
+    uid_validity INTEGER NOT NULL,
+    uid_next INTEGER NOT NULL DEFAULT 1,
+    messages INTEGER NOT NULL DEFAULT 0,
+    unseen INTEGER NOT NULL DEFAULT 0,
+    deleted INTEGER NOT NULL DEFAULT 0,
+    octets INTEGER NOT NULL DEFAULT 0,
+    first_recent INTEGER NOT NULL DEFAULT 1,
+    highest_mod_seq INTEGER NOT NULL,
+    object_id TEXT NOT NULL,
+    keywords TEXT NOT NULL DEFAULT '[]',
+    UNIQUE (account, name)
+  );
+  CREATE TABLE subscriptions (
+    account INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (account, name)
+  ) WITHOUT ROWID;
+  CREATE TABLE blobs (
+    id INTEGER PRIMARY KEY,
+    segment INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    length INTEGER NOT NULL
+  );
+  CREATE TABLE digests (
+    blob INTEGER PRIMARY KEY,
+    envelope TEXT NOT NULL,
+    body_structure TEXT NOT NULL,
+    body TEXT NOT NULL,
+    detail TEXT NOT NULL
+  );
+  CREATE TABLE messages (
+    mailbox INTEGER NOT NULL,
+    uid INTEGER NOT NULL,
+    mod_seq INTEGER NOT NULL,
+    created_mod_seq INTEGER NOT NULL,
+    flags TEXT NOT NULL,
+    internal_date INTEGER NOT NULL,
+    saved_at INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    blob INTEGER NOT NULL,
+    PRIMARY KEY (mailbox, uid)
+  ) WITHOUT ROWID;
+  CREATE INDEX messages_mod_seq ON messages (mailbox, mod_seq);
+  CREATE INDEX messages_unseen ON messages (mailbox, uid) WHERE instr(flags, '\\Seen') = 0;
+  CREATE INDEX messages_blob ON messages (blob);
+  CREATE TABLE expunged (
+    mailbox INTEGER NOT NULL,
+    uid INTEGER NOT NULL,
+    mod_seq INTEGER NOT NULL,
+    PRIMARY KEY (mailbox, uid)
+  ) WITHOUT ROWID;
+  CREATE INDEX expunged_mod_seq ON expunged (mailbox, mod_seq);
+  CREATE TABLE entries (
+    queue_id TEXT PRIMARY KEY,
+    received_at INTEGER NOT NULL,
+    origin TEXT NOT NULL,
+    blob INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    sender TEXT NOT NULL,
+    mms_message_id TEXT,
+    open INTEGER NOT NULL,
+    settled_at INTEGER
+  ) WITHOUT ROWID;
+  CREATE INDEX entries_open ON entries (received_at) WHERE open > 0;
+  CREATE INDEX entries_settled ON entries (settled_at) WHERE open = 0;
+  CREATE TABLE deliveries (
+    id INTEGER PRIMARY KEY,
+    queue_id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    target TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    due_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    next_at INTEGER,
+    leased INTEGER NOT NULL DEFAULT 0,
+    peer_message_id TEXT
+  );
+  CREATE INDEX deliveries_next ON deliveries (next_at) WHERE next_at IS NOT NULL;
+  CREATE INDEX deliveries_entry ON deliveries (queue_id);
+  CREATE INDEX deliveries_peer ON deliveries (peer_message_id) WHERE peer_message_id IS NOT NULL;
+  CREATE TABLE recipients (
+    delivery INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    address TEXT NOT NULL,
+    account TEXT,
+    state TEXT NOT NULL,
+    status_code TEXT,
+    status_text TEXT,
+    settled_at INTEGER,
+    PRIMARY KEY (delivery, position)
+  ) WITHOUT ROWID;
+  CREATE TABLE duplicates (
+    key TEXT PRIMARY KEY,
+    hash TEXT NOT NULL,
+    response TEXT NOT NULL,
+    at INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX duplicates_at ON duplicates (at);
+  `,
+]
+
+/** Brings the database to the newest schema. @throws when it was written by a newer program */
+export function migrate(db: DatabaseSync): void {
+  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF')
+  const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number }
+  if (version > migrations.length)
+    throw new Error(`the store has schema ${version}, this program knows ${migrations.length}`)
+  migrations.slice(version).forEach((sql, i) => {
+    db.exec(`BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${version + i + 1}; COMMIT`)
+  })
+}

@@ -1,0 +1,144 @@
+/** The queue's changes, inside the writer's transaction. */
+import { Fault } from '../../model/fault.ts'
+import type { EntryRow, SettlementRow, Touched } from './requests.ts'
+import { asNumber, type Statements } from './statements.ts'
+import { AccountWrite, type WriteContext } from './store-writes.ts'
+
+/** Answers to repeat are kept this long (MM7-060). */
+export const duplicateMs = 86_400_000
+
+export function enqueue(context: WriteContext, entries: readonly EntryRow[]): void {
+  const { sql } = context
+  for (const entry of entries) {
+    sql.run(
+      'INSERT INTO entries (queue_id, received_at, origin, blob, size, sender, mms_message_id, open) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      entry.queueId,
+      entry.receivedAt,
+      JSON.stringify(entry.origin),
+      context.blobs[entry.octets] ?? 0,
+      entry.size,
+      entry.sender,
+      entry.mmsMessageId ?? null,
+      entry.deliveries.length,
+    )
+    entry.deliveries.forEach((delivery, number) => {
+      const row = sql.get(
+        'INSERT INTO deliveries (queue_id, number, target, due_at, expires_at, next_at) VALUES (?, ?, ?, ?, ?, ?) RETURNING id',
+        entry.queueId,
+        number,
+        delivery.target,
+        delivery.dueAt,
+        delivery.expiresAt,
+        delivery.dueAt,
+      )
+      for (const recipient of delivery.recipients)
+        sql.run(
+          "INSERT INTO recipients (delivery, position, address, account, state) VALUES (?, ?, ?, ?, 'pending')",
+          asNumber(row?.id),
+          recipient.index,
+          recipient.address,
+          recipient.account ?? null,
+        )
+    })
+    const key = entry.duplicateKey
+    if (key)
+      sql.run(
+        'INSERT OR REPLACE INTO duplicates (key, hash, response, at) VALUES (?, ?, ?, ?)',
+        key.key,
+        key.hash,
+        key.response,
+        entry.receivedAt,
+      )
+  }
+}
+
+/** Ids of the deliveries leased; the index on next_at makes the cost independent of the length of the queue. */
+export function claim(sql: Statements, now: number, leaseUntil: number, limit: number): number[] {
+  const rows = sql.all('SELECT id FROM deliveries WHERE next_at <= ? ORDER BY next_at LIMIT ?', now, limit)
+  for (const row of rows)
+    sql.run('UPDATE deliveries SET next_at = ?, leased = 1 WHERE id = ?', leaseUntil, asNumber(row.id))
+  return rows.map((row) => asNumber(row.id))
+}
+
+export function release(sql: Statements, deliveryIds: readonly number[]): void {
+  for (const id of deliveryIds)
+    sql.run('UPDATE deliveries SET next_at = due_at, leased = 0 WHERE id = ? AND leased = 1', id)
+}
+
+export function settle(context: WriteContext, settlement: SettlementRow): Touched[] {
+  const { sql } = context
+  const touched: Touched[] = []
+  const delivery = sql.get('SELECT queue_id, next_at FROM deliveries WHERE id = ?', settlement.deliveryId)
+  if (!delivery) throw new Fault('not-found', `no delivery ${settlement.deliveryId}`)
+  for (const outcome of settlement.outcomes) {
+    const final = outcome.state !== 'deferred'
+    sql.run(
+      "UPDATE recipients SET state = ?, status_code = ?, status_text = ?, settled_at = ? WHERE delivery = ? AND position = ? AND state IN ('pending', 'deferred')",
+      outcome.state,
+      outcome.status.code,
+      outcome.status.text,
+      final ? settlement.now : null,
+      settlement.deliveryId,
+      outcome.index,
+    )
+  }
+  for (const { account, mailbox, message } of settlement.mailbox) {
+    const row = sql.get('SELECT id FROM accounts WHERE address = ?', account)
+    if (!row) throw new Fault('not-found', `no account ${account}`)
+    const write = new AccountWrite(context, asNumber(row.id))
+    write.append(write.ensure(mailbox), message)
+    const change = write.touched()
+    if (change) touched.push(change)
+  }
+  enqueue(context, settlement.reports)
+  const open = asNumber(
+    sql.get(
+      "SELECT count(*) AS n FROM recipients WHERE delivery = ? AND state IN ('pending', 'deferred')",
+      settlement.deliveryId,
+    )?.n,
+  )
+  const next = open === 0 ? null : (settlement.nextDueAt ?? settlement.now)
+  sql.run(
+    'UPDATE deliveries SET attempts = attempts + 1, leased = 0, next_at = ?, due_at = coalesce(?, due_at), peer_message_id = coalesce(?, peer_message_id) WHERE id = ?',
+    next,
+    next,
+    settlement.peerMessageId ?? null,
+    settlement.deliveryId,
+  )
+  if (open === 0 && delivery.next_at !== null)
+    sql.run(
+      'UPDATE entries SET open = open - 1, settled_at = ? WHERE queue_id = ?',
+      settlement.now,
+      String(delivery.queue_id),
+    )
+  return touched
+}
+
+export const retry = (sql: Statements, queueId: string, now: number): boolean =>
+  sql.run(
+    'UPDATE deliveries SET due_at = ?, next_at = ? WHERE queue_id = ? AND next_at IS NOT NULL AND leased = 0',
+    now,
+    now,
+    queueId,
+  ) > 0 || sql.get('SELECT 1 FROM entries WHERE queue_id = ?', queueId) !== undefined
+
+/** Deletes settled entries and answers that need not be repeated any more. The octets of a segment stay until it is reclaimed. */
+export function purge(sql: Statements, before: number, limit: number): number {
+  sql.run('DELETE FROM duplicates WHERE at < ?', before - duplicateMs)
+  const rows = sql.all(
+    'SELECT queue_id, blob FROM entries WHERE open = 0 AND settled_at < ? LIMIT ?',
+    before,
+    limit,
+  )
+  for (const row of rows) {
+    const queueId = String(row.queue_id)
+    sql.run(
+      'DELETE FROM recipients WHERE delivery IN (SELECT id FROM deliveries WHERE queue_id = ?)',
+      queueId,
+    )
+    sql.run('DELETE FROM deliveries WHERE queue_id = ?', queueId)
+    sql.run('DELETE FROM entries WHERE queue_id = ?', queueId)
+    sql.run('DELETE FROM blobs WHERE id = ?', asNumber(row.blob))
+  }
+  return rows.length
+}

@@ -1,0 +1,155 @@
+/** The queue's reading side, and the way of its changes to the writer. */
+import { Fault } from '../../model/fault.ts'
+import type {
+  DeliveryRecord,
+  NewMessage,
+  NewQueueEntry,
+  Origin,
+  QueueEntry,
+  RecipientRecord,
+  RecipientState,
+} from '../../model/queue.ts'
+import type { Spool } from '../../queue/spool.ts'
+import type { Kernel } from './engine.ts'
+import { joined } from './joined.ts'
+import type { EntryRow, MessageRow } from './requests.ts'
+import { duplicateMs } from './spool-writes.ts'
+import { asNumber, asText, optional, type Row, type Statements } from './statements.ts'
+
+export function createSpool(kernel: Kernel): Spool {
+  const sql = kernel.latest
+  return {
+    async enqueue(entries) {
+      const octets: Uint8Array[] = []
+      await kernel.write(
+        { kind: 'enqueue', entries: entries.map((entry) => entryRow(entry, octets)) },
+        octets,
+      )
+    },
+    async claim(now, leaseUntil, limit) {
+      const ids = await kernel.write<number[]>({ kind: 'claim', now, leaseUntil, limit })
+      return ids.map((id) => deliveryOf(sql, sql.get('SELECT * FROM deliveries WHERE id = ?', id)))
+    },
+    async settle(settlements) {
+      const octets: Uint8Array[] = []
+      const messageRow = (message: NewMessage): MessageRow => ({
+        octets: octets.push(joined(message.octets)) - 1,
+        digest: message.digest,
+        internalDate: message.internalDate,
+        flags: message.flags,
+      })
+      const rows = settlements.map((settlement) => ({
+        ...settlement,
+        mailbox: (settlement.mailbox ?? []).map((m) => ({ ...m, message: messageRow(m.message) })),
+        reports: (settlement.reports ?? []).map((entry) => entryRow(entry, octets)),
+      }))
+      await kernel.write({ kind: 'settle', settlements: rows }, octets)
+    },
+    async release(deliveryIds) {
+      await kernel.write({ kind: 'release', deliveryIds })
+    },
+    async nextDue() {
+      const at = sql.get('SELECT min(next_at) AS at FROM deliveries WHERE next_at IS NOT NULL')?.at
+      return at === null || at === undefined ? undefined : asNumber(at)
+    },
+    async octets(queueId) {
+      const row = sql.get(
+        'SELECT b.segment, b.offset, b.length FROM entries e JOIN blobs b ON b.id = e.blob WHERE e.queue_id = ?',
+        queueId,
+      )
+      if (!row) throw new Fault('not-found', `no queue entry ${queueId}`)
+      const length = asNumber(row.length)
+      return kernel.segments.read(
+        { segment: asNumber(row.segment), offset: asNumber(row.offset), length },
+        0,
+        length,
+      )
+    },
+    async list(filter) {
+      const rows =
+        filter.queueId !== undefined
+          ? sql.all('SELECT * FROM entries WHERE queue_id = ?', filter.queueId)
+          : filter.open === false
+            ? sql.all('SELECT * FROM entries ORDER BY received_at LIMIT ?', filter.limit ?? 1000)
+            : sql.all(
+                'SELECT * FROM entries WHERE open > 0 ORDER BY received_at LIMIT ?',
+                filter.limit ?? 1000,
+              )
+      return rows.map((row) => ({
+        entry: entryOf(row),
+        deliveries: sql
+          .all('SELECT * FROM deliveries WHERE queue_id = ? ORDER BY number', asText(row.queue_id))
+          .map((delivery) => deliveryOf(sql, delivery)),
+      }))
+    },
+    retry: (queueId, now) => kernel.write<boolean>({ kind: 'retry', queueId, now }),
+    async duplicate(key, hash, now) {
+      const row = sql.get(
+        'SELECT hash, response FROM duplicates WHERE key = ? AND at > ?',
+        key,
+        now - duplicateMs,
+      )
+      if (!row) return undefined
+      return row.hash === hash ? { response: asText(row.response) } : 'different'
+    },
+    async byPeerMessageId(peer, peerMessageId) {
+      return sql
+        .all('SELECT * FROM deliveries WHERE peer_message_id = ?', peerMessageId)
+        .map((row) => deliveryOf(sql, row))
+        .filter((delivery) => delivery.target.slice(delivery.target.indexOf(':') + 1) === peer)
+    },
+    purge: (before, limit) => kernel.write<number>({ kind: 'purge', before, limit }),
+    async stats() {
+      const open = sql.get('SELECT count(*) AS n, min(received_at) AS oldest FROM entries WHERE open > 0')
+      const due = sql.get('SELECT count(*) AS n FROM deliveries WHERE next_at <= ?', kernel.now())
+      return {
+        entries: asNumber(open?.n),
+        due: asNumber(due?.n),
+        oldest: open?.oldest === null ? undefined : asNumber(open?.oldest),
+      }
+    },
+  }
+}
+
+function entryRow({ octets: pieces, ...entry }: NewQueueEntry, octets: Uint8Array[]): EntryRow {
+  const whole = joined(pieces)
+  return { ...entry, octets: octets.push(whole) - 1, size: whole.length }
+}
+
+const entryOf = (row: Row): QueueEntry => ({
+  queueId: asText(row.queue_id),
+  receivedAt: asNumber(row.received_at),
+  origin: JSON.parse(asText(row.origin)) as Origin,
+  size: asNumber(row.size),
+  sender: asText(row.sender),
+  mmsMessageId: optional(row.mms_message_id),
+})
+
+function deliveryOf(sql: Statements, row: Row | undefined): DeliveryRecord {
+  if (!row) throw new Fault('bug', 'a delivery has gone')
+  const entry = sql.get('SELECT * FROM entries WHERE queue_id = ?', asText(row.queue_id))
+  if (!entry) throw new Fault('bug', `a delivery without its entry ${asText(row.queue_id)}`)
+  return {
+    deliveryId: asNumber(row.id),
+    number: asNumber(row.number),
+    entry: entryOf(entry),
+    target: asText(row.target),
+    recipients: sql
+      .all('SELECT * FROM recipients WHERE delivery = ? ORDER BY position', asNumber(row.id))
+      .map(recipientOf),
+    attempts: asNumber(row.attempts),
+    dueAt: asNumber(row.due_at),
+    expiresAt: asNumber(row.expires_at),
+    peerMessageId: optional(row.peer_message_id),
+  }
+}
+
+const recipientOf = (row: Row): RecipientRecord => ({
+  index: asNumber(row.position),
+  address: asText(row.address),
+  account: optional(row.account),
+  state: row.state as RecipientState,
+  status:
+    row.status_code === null ? undefined : { code: asText(row.status_code), text: asText(row.status_text) },
+  settledAt: row.settled_at === null ? undefined : asNumber(row.settled_at),
+})

@@ -1,0 +1,204 @@
+/**
+ * The one writer, a thread of its own. Whatever waits is one group: one append and sync of all octets, one transaction
+ * of all rows with a savepoint for each request, then all answers (D3). Nothing is answered before the commit.
+ */
+
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { Fault } from '../../model/fault.ts'
+import type { Touched, WriteAnswer, WriteBatch, WriteBody, WriteRequest } from './requests.ts'
+import { migrate } from './schema.ts'
+import { SegmentWriter } from './segments.ts'
+import { claim, enqueue, purge, release, retry, settle } from './spool-writes.ts'
+import { asNumber, Statements } from './statements.ts'
+import { AccountWrite, type WriteContext } from './store-writes.ts'
+
+/** A group larger than this is written in several: memory, and the wait of the first. */
+const maxGroupOctets = 64 * 1024 * 1024
+const maxGroupRequests = 2000
+
+const port = parentPort
+if (!port) throw new Error('the writer runs as a worker thread')
+const { folder, segmentOctets } = workerData as { folder: string; segmentOctets: number }
+
+const db = new DatabaseSync(join(folder, 'lemonade.sqlite'))
+migrate(db)
+const sql = new Statements(db)
+// One process owns the folder: every lease left behind belongs to a process that died (QUE-002).
+db.exec('UPDATE deliveries SET next_at = due_at, leased = 0 WHERE leased = 1')
+let nextBlob = asNumber(sql.get('SELECT max(id) AS id FROM blobs')?.id) + 1
+const last = sql.get(
+  'SELECT segment, max(offset + length) AS "end" FROM blobs WHERE segment = (SELECT max(segment) FROM blobs)',
+)
+const segments = new SegmentWriter(folder, segmentOctets, {
+  segment: asNumber(last?.segment),
+  end: asNumber(last?.end),
+})
+
+let waiting: WriteRequest[] = []
+let scheduled = false
+
+port.on('message', (message: WriteRequest | 'close') => {
+  if (message === 'close') {
+    flush()
+    segments.close()
+    db.close()
+    port.postMessage('closed')
+    port.close()
+    return
+  }
+  waiting.push(message)
+  if (scheduled) return
+  scheduled = true
+  setImmediate(() => {
+    scheduled = false
+    flush()
+  })
+})
+
+function flush(): void {
+  for (;;) {
+    const next = port ? receiveMessageOnPort(port) : undefined
+    if (!next) break
+    if (next.message === 'close') {
+      // Answer what came before, then close in turn.
+      setImmediate(() => port?.emit('message', 'close'))
+      break
+    }
+    waiting.push(next.message as WriteRequest)
+  }
+  while (waiting.length > 0) {
+    let octets = 0
+    let count = 0
+    while (count < waiting.length && count < maxGroupRequests && (count === 0 || octets < maxGroupOctets)) {
+      octets += waiting[count]?.octets.reduce((sum, o) => sum + o.length, 0) ?? 0
+      count++
+    }
+    const group = waiting.slice(0, count)
+    waiting = waiting.slice(count)
+    port?.postMessage(writeGroup(group))
+  }
+}
+
+function writeGroup(group: readonly WriteRequest[]): WriteBatch {
+  try {
+    return attempt(group)
+  } catch (error) {
+    const answers = group.map(({ id }) => ({ id, fault: unavailable(error) }))
+    // One request that is too big for the disk must not refuse those that fit.
+    if (group.length === 1) return { answers, touched: [] }
+    const batches = group.map((request) => writeGroup([request]))
+    return { answers: batches.flatMap((b) => b.answers), touched: batches.flatMap((b) => b.touched) }
+  }
+}
+
+function attempt(group: readonly WriteRequest[]): WriteBatch {
+  const payloads = group.flatMap((request) => request.octets)
+  const places = segments.append(payloads)
+  const answers: WriteAnswer[] = []
+  const touched: Touched[] = []
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    let at = 0
+    for (const request of group) {
+      const first = at
+      at += request.octets.length
+      db.exec('SAVEPOINT request')
+      try {
+        const blobs = places.slice(first, at).map((place) => {
+          const id = nextBlob++
+          sql.run(
+            'INSERT INTO blobs (id, segment, offset, length) VALUES (?, ?, ?, ?)',
+            id,
+            place.segment,
+            place.offset,
+            place.length,
+          )
+          return id
+        })
+        const done = run(request.body, blobs)
+        db.exec('RELEASE request')
+        answers.push({ id: request.id, value: done.value })
+        touched.push(...done.touched)
+      } catch (error) {
+        // A full disk ends the whole transaction; there is nothing to roll back to then.
+        if (!db.isTransaction) throw error
+        db.exec('ROLLBACK TO request; RELEASE request')
+        answers.push({
+          id: request.id,
+          fault:
+            error instanceof Fault
+              ? { kind: error.kind, message: error.message }
+              : { kind: 'bug', message: String(error) },
+        })
+      }
+    }
+    db.exec('COMMIT')
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK')
+    throw error
+  }
+  return { answers, touched }
+}
+
+const unavailable = (error: unknown): NonNullable<WriteAnswer['fault']> => ({
+  kind: 'unavailable',
+  message: `the store cannot be written: ${error instanceof Error ? error.message : String(error)}`,
+})
+
+const none: Touched[] = []
+
+function run(body: WriteBody, blobs: readonly number[]): { value?: unknown; touched: Touched[] } {
+  const context = (now: number): WriteContext => ({ sql, blobs, now })
+  switch (body.kind) {
+    case 'store': {
+      const write = new AccountWrite(context(body.now), body.account)
+      const value = body.operations.map((operation) => write.run(operation))
+      const touched = write.touched()
+      return { value, touched: touched ? [touched] : none }
+    }
+    case 'enqueue':
+      enqueue(context(Date.now()), body.entries)
+      return { touched: none }
+    case 'claim':
+      return { value: claim(sql, body.now, body.leaseUntil, body.limit), touched: none }
+    case 'settle':
+      return {
+        touched: body.settlements.flatMap((settlement) => settle(context(settlement.now), settlement)),
+      }
+    case 'release':
+      release(sql, body.deliveryIds)
+      return { touched: none }
+    case 'retry':
+      return { value: retry(sql, body.queueId, body.now), touched: none }
+    case 'purge':
+      return { value: purge(sql, body.before, body.limit), touched: none }
+    case 'put-account': {
+      const existing = sql.get('SELECT id FROM accounts WHERE address = ?', body.address)
+      if (existing) {
+        sql.run('UPDATE accounts SET password = ? WHERE id = ?', body.password, asNumber(existing.id))
+        return { value: false, touched: none }
+      }
+      const row = sql.get(
+        'INSERT INTO accounts (address, password) VALUES (?, ?) RETURNING id',
+        body.address,
+        body.password,
+      )
+      new AccountWrite(context(Date.now()), asNumber(row?.id)).create('INBOX')
+      return { value: true, touched: none }
+    }
+    case 'remove-account': {
+      const row = sql.get('DELETE FROM accounts WHERE address = ? RETURNING id', body.address)
+      if (!row) return { value: false, touched: none }
+      const id = asNumber(row.id)
+      for (const table of ['messages', 'expunged'])
+        sql.run(`DELETE FROM ${table} WHERE mailbox IN (SELECT id FROM mailboxes WHERE account = ?)`, id)
+      sql.run('DELETE FROM mailboxes WHERE account = ?', id)
+      sql.run('DELETE FROM subscriptions WHERE account = ?', id)
+      return { value: true, touched: none }
+    }
+  }
+}
+
+port.postMessage('ready')
