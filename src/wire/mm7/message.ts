@@ -36,7 +36,10 @@ export interface Mm7Draft {
   readonly boundary?: string | undefined
   /** The one content part: its header fields (Content-Type, Content-ID ... in order) and its body as it goes out. */
   readonly content?:
-    | { readonly fields: readonly { readonly name: string; readonly value: string }[]; readonly body: readonly Uint8Array[] }
+    | {
+        readonly fields: readonly { readonly name: string; readonly value: string }[]
+        readonly body: readonly Uint8Array[]
+      }
     | undefined
 }
 

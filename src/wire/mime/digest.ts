@@ -1,0 +1,61 @@
+/** Computes once what FETCH, SORT, THREAD and SEARCH will ask of a message (D6). */
+import type { MessageDigest, PartRange } from '../../model/message-digest.ts'
+import { bodyStructureOf } from './body-structure.ts'
+import { parseDate } from './date.ts'
+import { decodeWords } from './encoded-words.ts'
+import { envelopeOf } from './envelope.ts'
+import type { MimeNode } from './node.ts'
+import { fieldValue, scanMessage } from './scan.ts'
+
+export function digestMessage(octets: Uint8Array): MessageDigest {
+  const node = scanMessage(octets)
+  const date = parseDate(fieldValue(octets, node, 'Date') ?? '')
+  const references = ids(fieldValue(octets, node, 'References') ?? '')
+  return {
+    size: octets.length,
+    envelope: envelopeOf(octets, node),
+    bodyStructure: bodyStructureOf(octets, node, true),
+    body: bodyStructureOf(octets, node, false),
+    structure: rangeOf(node),
+    sentAt: date?.epochMs ?? null,
+    sentOffsetMinutes: date?.offsetMinutes ?? null,
+    baseSubject: baseSubject(decodeWords(fieldValue(octets, node, 'Subject') ?? '')),
+    messageId: ids(fieldValue(octets, node, 'Message-ID') ?? '')[0] ?? null,
+    // In-Reply-To counts only without References, and only its first id (RFC 5256 §3, step 1).
+    references:
+      references.length > 0 ? references : ids(fieldValue(octets, node, 'In-Reply-To') ?? '').slice(0, 1),
+  }
+}
+
+function rangeOf(node: MimeNode): PartRange {
+  const charset = node.params.find((p) => p.name === 'charset')?.value
+  return {
+    headerStart: node.headerStart,
+    bodyStart: node.bodyStart,
+    bodyEnd: node.bodyEnd,
+    type: `${node.type}/${node.subtype}`,
+    encoding: node.encoding,
+    ...(charset === undefined ? {} : { charset }),
+    parts: node.parts.map(rangeOf),
+  }
+}
+
+const ids = (value: string): string[] =>
+  [...value.matchAll(/<([^<>\s]+)>/g)].map((match) => match[1] ?? '').slice(0, 200)
+
+/** Base subject (RFC 5256 §2.1): reply and forward marks and list names are taken off until nothing changes. */
+export function baseSubject(subject: string): string {
+  const blob = String.raw`\[[^[\]]*\]\s*`
+  const leader = new RegExp(String.raw`^(?:(?:${blob})*(?:re|fwd?)\s*(?:${blob})?:\s*|\s+)`, 'i')
+  let text = subject.slice(0, 1000).replace(/\s+/g, ' ')
+  for (let before = ''; before !== text; ) {
+    before = text
+    text = text.replace(/(?:\(fwd\)|\s)+$/i, '')
+    text = text.replace(leader, '')
+    const withoutBlob = text.replace(new RegExp(`^${blob}`), '')
+    if (withoutBlob !== '') text = withoutBlob
+    const forwarded = /^\[fwd:(.*)\]$/i.exec(text)
+    if (forwarded) text = forwarded[1] ?? ''
+  }
+  return text
+}

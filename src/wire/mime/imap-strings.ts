@@ -1,0 +1,15 @@
+/** IMAP strings inside stored FETCH data (RFC 3501 §4.3): quoted where that is legal, else a literal. Octet strings. */
+
+export const quotedOrLiteral = (octets: string): string => {
+  if (!/[\x00\r\n\x80-\xff]/.test(octets)) return `"${octets.replace(/["\\]/g, '\\$&')}"`
+  // NUL may stand in no string of IMAP4rev1 (RFC 3501 §9 CHAR8).
+  const clean = octets.replaceAll('\0', '')
+  return `{${clean.length}}\r\n${clean}`
+}
+
+export const nstring = (octets: string | undefined): string =>
+  octets === undefined ? 'NIL' : quotedOrLiteral(octets)
+
+/** Unicode as an encoded word when it is not ASCII: what a client without UTF-8 may be shown (EN-12, BS-11). */
+export const asciiSafe = (octets: string, decode: (octets: string) => string): string =>
+  /[\x80-\xff]/.test(octets) ? `=?utf-8?B?${Buffer.from(decode(octets)).toString('base64')}?=` : octets

@@ -1,0 +1,55 @@
+/** What SEARCH looks through: decoded header fields and the decoded text of a message (RFC 3501 §6.4.4). */
+import { decodeText } from './charset.ts'
+import { decodeWords } from './encoded-words.ts'
+import type { MimeNode } from './node.ts'
+import { allFields, decodeBody, scanMessage } from './scan.ts'
+
+/** Decoded text of one message that is looked through at the most: 8 Mi characters. */
+const maxCharacters = 8 * 1024 * 1024
+
+/** All values of a header field, decoded. */
+export const headerTexts = (octets: Uint8Array, node: MimeNode, name: string): string[] =>
+  allFields(octets, node, name).map(decodeWords)
+
+export interface SearchableText {
+  /** The header block, one decoded field a line. */
+  readonly header: string
+  /** Part headers and text of all text parts, those of enclosed messages too. */
+  readonly body: string
+}
+
+export function searchableText(octets: Uint8Array): SearchableText {
+  const node = scanMessage(octets)
+  const pieces: string[] = []
+  let length = 0
+  const add = (text: string): void => {
+    if (length > maxCharacters) return
+    pieces.push(text)
+    length += text.length
+  }
+  const walk = (part: MimeNode, top: boolean): void => {
+    if (!top) add(headerOf(octets, part))
+    if (part.parts.length > 0) for (const child of part.parts) walk(child, false)
+    else if (part.type === 'text' || part.type === 'message' || part.type === 'multipart')
+      add(decodeText(decodeBody(octets, part), part.params.find((p) => p.name === 'charset')?.value))
+  }
+  walk(node, true)
+  return { header: headerOf(octets, node), body: pieces.join('\n') }
+}
+
+const headerOf = (octets: Uint8Array, node: MimeNode): string =>
+  node.fields
+    .map((field) => {
+      const value = Buffer.from(
+        octets.buffer,
+        octets.byteOffset + field.valueStart,
+        field.end - field.valueStart,
+      )
+      return `${field.name}: ${decodeWords(
+        value
+          .toString('latin1')
+          .replace(/\r?\n(?=[ \t])/g, '')
+          .trim(),
+      )}`
+    })
+    .join('\n')
