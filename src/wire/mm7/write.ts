@@ -1,0 +1,122 @@
+/** Writes MM7 messages: the strict form only (MM7-019, MM7-021, MM7-026, MM7-027). */
+import { XMLBuilder } from 'fast-xml-parser'
+import type { HttpContent, Mm7Draft, XmlElement } from './message.ts'
+
+const soap11 = 'http://schemas.xmlsoap.org/soap/envelope/'
+export const xmlType = 'text/xml; charset="utf-8"'
+
+export const schemaNamespace = (ending: string): string =>
+  `http://www.3gpp.org/ftp/Specs/archive/23_series/23.140/schema/${ending}`
+
+/** An element to be written; children without text of their own, or text without children. */
+export const element = (
+  name: string,
+  content: string | readonly XmlElement[],
+  attributes: Readonly<Record<string, string>> = {},
+): XmlElement => ({
+  name,
+  namespace: '',
+  attributes,
+  children: typeof content === 'string' ? [] : content,
+  text: typeof content === 'string' ? content : '',
+})
+
+export function writeMm7(draft: Mm7Draft): HttpContent {
+  const xml = Buffer.from(envelope(draft), 'utf8')
+  if (!draft.content) return { contentType: xmlType, body: [xml] }
+  const { boundary = '', rootId = '', content } = draft
+  const fields = content.fields.map((f) => `${f.name}: ${f.value}\r\n`).join('')
+  return {
+    contentType: `multipart/related; boundary="${boundary}"; type="text/xml"; start="${rootId}"`,
+    body: [
+      Buffer.from(`--${boundary}\r\nContent-Type: ${xmlType}\r\nContent-ID: ${rootId}\r\n\r\n`, 'latin1'),
+      xml,
+      Buffer.from(`\r\n--${boundary}\r\n${fields}\r\n`, 'utf8'),
+      ...content.body,
+      Buffer.from(`\r\n--${boundary}--\r\n`, 'latin1'),
+    ],
+  }
+}
+
+function envelope(draft: Mm7Draft): string {
+  // SEC-050: the TransactionID of a refused request may be anything the peer wrote, so it is escaped like all text.
+  const header =
+    draft.transactionId === ''
+      ? ''
+      : `<mm7:TransactionID xmlns:mm7="${attribute(draft.namespace)}" env:mustUnderstand="1">${text(draft.transactionId)}</mm7:TransactionID>`
+  return (
+    `<?xml version="1.0" encoding="UTF-8"?>\n<env:Envelope xmlns:env="${soap11}"><env:Header>${header}</env:Header>` +
+    `<env:Body>${write(draft.body, draft.namespace)}</env:Body></env:Envelope>`
+  )
+}
+
+/** A SOAP Fault with an MM7 error element as its detail (MM7-042); without one a plain SOAP fault (MM7-010, MM7-013). */
+export function writeFault(fault: {
+  readonly code: string
+  readonly string: string
+  readonly transactionId: string
+  readonly namespace: string
+  readonly detail?: XmlElement
+}): HttpContent {
+  const detail = fault.detail ? `<detail>${write(fault.detail, fault.namespace)}</detail>` : ''
+  const header =
+    fault.transactionId === ''
+      ? ''
+      : `<mm7:TransactionID xmlns:mm7="${attribute(fault.namespace)}" env:mustUnderstand="1">${text(fault.transactionId)}</mm7:TransactionID>`
+  const xml =
+    `<?xml version="1.0" encoding="UTF-8"?>\n<env:Envelope xmlns:env="${soap11}"><env:Header>${header}</env:Header><env:Body><env:Fault>` +
+    `<faultcode>env:${fault.code}</faultcode><faultstring>${text(fault.string)}</faultstring>${detail}</env:Fault></env:Body></env:Envelope>`
+  return { contentType: xmlType, body: [Buffer.from(xml, 'utf8')] }
+}
+
+/** fast-xml-parser writes; the shape it wants keeps the order of children. */
+const builder = new XMLBuilder({
+  preserveOrder: true,
+  ignoreAttributes: false,
+  attributeNamePrefix: '@',
+  suppressEmptyNode: true,
+  // Escaping is done here, because characters that XML cannot carry must be replaced first.
+  processEntities: false,
+})
+
+interface Ordered {
+  readonly [name: string]: readonly Ordered[] | string | Readonly<Record<string, string>>
+}
+
+/** The namespace is declared once, on the outermost element. */
+const write = (node: XmlElement, namespace: string): string =>
+  builder.build([ordered(node, { '@xmlns': attribute(namespace) })])
+
+function ordered(node: XmlElement, declared: Readonly<Record<string, string>> = {}): Ordered {
+  const attributes: Record<string, string> = { ...declared }
+  for (const [name, value] of Object.entries(node.attributes)) attributes[`@${name}`] = attribute(value)
+  const inner: readonly Ordered[] =
+    node.children.length > 0
+      ? node.children.map((c) => ordered(c))
+      : node.text === ''
+        ? []
+        : [{ '#text': text(node.text) }]
+  return Object.keys(attributes).length > 0
+    ? { [node.name]: inner, ':@': attributes }
+    : { [node.name]: inner }
+}
+
+/** Characters that XML 1.0 cannot carry become U+FFFD (MM7-019). */
+const legal = (value: string): string =>
+  value.toWellFormed().replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '\ufffd')
+
+const text = (value: string): string =>
+  legal(value)
+    .replace(/[&<>"']/g, (c) => entities[c] ?? c)
+    .replace(/\r/g, '&#13;')
+
+const attribute = (value: string): string =>
+  text(value).replace(/[\t\n]/g, (c) => (c === '\t' ? '&#9;' : '&#10;'))
+
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&apos;',
+}
