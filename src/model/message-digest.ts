@@ -2,7 +2,7 @@
  * What is computed once when a message enters the store, and stored ready to send (D6): FETCH of list data, SORT,
  * THREAD and header SEARCH never parse again.
  */
-import type { EpochMs, Octets, OctetString } from './units.ts'
+import type { EpochMs, OctetString, Octets } from './units.ts'
 
 /** Octet ranges of one MIME part, relative to the first octet of the message. */
 export interface PartRange {

@@ -44,7 +44,9 @@ export interface Party {
 export type RecipientField = 'to' | 'cc' | 'bcc'
 
 /** RFC 3461 NOTIFY of one recipient; undefined = parameter absent. */
-export type Notify = 'never' | { readonly success: boolean; readonly failure: boolean; readonly delay: boolean }
+export type Notify =
+  | 'never'
+  | { readonly success: boolean; readonly failure: boolean; readonly delay: boolean }
 
 export interface Recipient {
   readonly party: Party
@@ -56,7 +58,12 @@ export interface Recipient {
   readonly orcpt?: { readonly type: string; readonly address: string } | undefined
 }
 
-export type MessageClass = 'personal' | 'advertisement' | 'informational' | 'auto' | { readonly token: string }
+export type MessageClass =
+  | 'personal'
+  | 'advertisement'
+  | 'informational'
+  | 'auto'
+  | { readonly token: string }
 export type Priority = 'low' | 'normal' | 'high'
 export type Visibility = 'show' | 'hide'
 export type Interface = 'mm1' | 'mm3' | 'mm4' | 'mm7-submit' | 'mm7-deliver' | 'store'
@@ -132,7 +139,9 @@ export interface Body {
   /** Decoded content. Computed at the first call, then kept. */
   octets(): Uint8Array
   /** The transfer-encoded form as it came, where there is one. */
-  readonly encoded?: { readonly encoding: 'base64' | 'quoted-printable'; readonly octets: Uint8Array } | undefined
+  readonly encoded?:
+    | { readonly encoding: 'base64' | 'quoted-printable'; readonly octets: Uint8Array }
+    | undefined
 }
 
 /** A MIME node. */
@@ -194,7 +203,9 @@ export interface NeutralMessage {
   readonly priority?: Priority | undefined
   readonly expiry?: When | undefined
   /** RFC 2852 as received. */
-  readonly deliverBy?: { readonly mode: 'R' | 'N'; readonly trace: boolean; readonly deadline: EpochSeconds } | undefined
+  readonly deliverBy?:
+    | { readonly mode: 'R' | 'N'; readonly trace: boolean; readonly deadline: EpochSeconds }
+    | undefined
   readonly earliestDelivery?: When | undefined
   readonly deliveryReport?: boolean | undefined
   /** MM4 X-Mms-Originator-R/S-Delivery-Report. */

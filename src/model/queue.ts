@@ -1,6 +1,7 @@
 /** What the durable queue holds: an accepted message, its deliveries, and each recipient's fate. */
-import type { NeutralMessage } from './neutral.ts'
+
 import type { MessageDigest } from './message-digest.ts'
+import type { NeutralMessage } from './neutral.ts'
 import type { SmtpEnvelope } from './smtp-envelope.ts'
 import type { EpochMs, Octets } from './units.ts'
 
@@ -59,7 +60,9 @@ export interface NewQueueEntry {
   readonly mmsMessageId?: string | undefined
   readonly deliveries: readonly NewDelivery[]
   /** MM7-060: (peer, VASPID, TransactionID) and the hash of the body, with the answer to repeat for 24 h. */
-  readonly duplicateKey?: { readonly key: string; readonly hash: string; readonly response: string } | undefined
+  readonly duplicateKey?:
+    | { readonly key: string; readonly hash: string; readonly response: string }
+    | undefined
 }
 
 export interface QueueEntry {

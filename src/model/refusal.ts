@@ -30,4 +30,5 @@ export interface Refusal {
 export const refusal = (reason: RefusalReason, text: string, address?: string): Refusal =>
   address === undefined ? { refused: reason, text } : { refused: reason, text, address }
 
-export const isRefusal = (value: object): value is Refusal => 'refused' in value
+export const isRefusal = (value: unknown): value is Refusal =>
+  typeof value === 'object' && value !== null && 'refused' in value

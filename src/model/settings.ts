@@ -61,7 +61,12 @@ export interface Peer {
   readonly mailOut?: boolean | undefined
   /** Incoming MM7 credentials (MM7-029). */
   readonly auth?:
-    | { readonly scheme: 'basic' | 'digest'; readonly user: string; readonly realm?: string; readonly password?: string }
+    | {
+        readonly scheme: 'basic' | 'digest'
+        readonly user: string
+        readonly realm?: string
+        readonly password?: string
+      }
     | undefined
   /** Credentials that we send to the peer. */
   readonly login?: { readonly user: string; readonly password: string } | undefined

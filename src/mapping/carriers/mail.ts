@@ -1,0 +1,145 @@
+/** Internet mail as a carrier: walks the table to read or to write; fields that no row owns go through (MAP-003). */
+import type { Field, NeutralDraft, NeutralMessage } from '../../model/neutral.ts'
+import { isRefusal, type Refusal, refusal } from '../../model/refusal.ts'
+import type { EnvelopePath, SmtpEnvelope } from '../../model/smtp-envelope.ts'
+import { decodeWords } from '../../wire/mime/encoded-words.ts'
+import { allFields, fieldValue, scanMessage } from '../../wire/mime/scan.ts'
+import { writeMessage } from '../../wire/mime/write.ts'
+import { encodeUnstructured } from '../../wire/mime/write-header.ts'
+import { addressKey, checkedMail, isServedDomain, mailAddressOf, splitAddrSpec } from '../addresses.ts'
+import { contentForMail } from '../content/for-mail.ts'
+import { readPart } from '../content/read-content.ts'
+import type { MappingContext } from '../context.ts'
+import { oneLine } from '../element.ts'
+import { elements } from '../elements.ts'
+import { toMailDate } from '../times.ts'
+
+const owned = new Set(elements.flatMap((e) => e.mail.owns.map((name) => name.toLowerCase())))
+/** Structure and trace: read elsewhere, or made anew. */
+const structural =
+  /^(mime-version|content-.*|received|return-path|bcc|original-recipient|x-mms-.*|x-gateway-.*)$/i
+/** More Received fields than this are a loop (MAP-156, QUE-040). */
+export const maxReceived = 100
+
+export function readMail(
+  octets: Uint8Array,
+  envelope: SmtpEnvelope,
+  from: { readonly queueId: string },
+  ctx: MappingContext,
+): NeutralMessage | Refusal {
+  const node = scanMessage(octets)
+  const source = {
+    envelope,
+    receivedAt: envelope.receivedAt,
+    field: (name: string) => fieldValue(octets, node, name),
+    fields: (name: string) => allFields(octets, node, name),
+  }
+  const trace = source.fields('Received')
+  if (trace.length > maxReceived) return refusal('loop', `more than ${maxReceived} Received fields`)
+  const draft: NeutralDraft = {
+    kind: 'message',
+    source: 'mm3',
+    peer: envelope.session.peer ?? undefined,
+    receivedAt: envelope.receivedAt,
+    queueId: from.queueId,
+    returnPath: envelope.mailFrom.path,
+    previous: [],
+    trace,
+    vas: {},
+    content: readPart(octets, node),
+    passThrough: node.fields
+      .filter((f) => !owned.has(f.name.toLowerCase()) && !structural.test(f.name))
+      .map(
+        (f): Field => ({
+          name: f.name,
+          value: decodeWords(fieldValue(octets, { ...node, fields: [f] }, f.name) ?? ''),
+        }),
+      ),
+  }
+  for (const element of elements) {
+    const refused = element.mail.read?.(source, draft, ctx)
+    if (refused) return refused
+  }
+  return draft as NeutralMessage
+}
+
+export interface OutgoingMail {
+  readonly envelope: {
+    readonly mailFrom: EnvelopePath
+    readonly rcptTo: readonly (EnvelopePath & { readonly path: string })[]
+  }
+  readonly octets: readonly Uint8Array[]
+}
+
+/** The mail for the recipients `serve`, as the next hop's extensions allow (MAP-092: no DSN parameters where it has none). */
+export function writeMail(
+  message: NeutralMessage,
+  serve: readonly number[],
+  hop: { readonly extensions: ReadonlyMap<string, string> },
+  ctx: MappingContext,
+): OutgoingMail | Refusal {
+  const path = mailReversePath(message, ctx)
+  if (isRefusal(path)) return path
+  const rcptTo: { index: number; path: string; params: Record<string, string> }[] = []
+  const seen = new Set<string>()
+  for (const index of serve) {
+    const party = message.recipients[index]?.party
+    if (!party || seen.has(addressKey(party))) continue
+    seen.add(addressKey(party))
+    const address = mailAddressOf(party, ctx.settings)
+    if (isRefusal(address)) return address
+    rcptTo.push({ index, path: address, params: {} })
+  }
+  const header: Field[] = [
+    { name: 'Received', value: received(message, ctx) },
+    ...message.trace.map((value) => ({ name: 'Received', value })),
+  ]
+  const structured = new Set([
+    'from',
+    'sender',
+    'to',
+    'cc',
+    'date',
+    'message-id',
+    'disposition-notification-to',
+  ])
+  const draft = {
+    header,
+    reversePath: path,
+    mailParams: {} as Record<string, string>,
+    rcptTo,
+    extensions: hop.extensions,
+    add(name: string, value: string) {
+      header.push({ name, value: structured.has(name.toLowerCase()) ? value : encodeUnstructured(value) })
+    },
+  }
+  for (const element of elements) {
+    const refused = element.mail.write?.(message, draft, ctx)
+    if (refused) return refused
+  }
+  for (const field of message.passThrough) draft.add(field.name, oneLine(field.value))
+  const content = contentForMail(message.content, ctx)
+  const octets = writeMessage(header, content, { boundary: () => ctx.ids.boundary(), eightBit: false })
+  return { envelope: { mailFrom: { path, params: draft.mailParams }, rcptTo }, octets }
+}
+
+/** MAIL FROM (MAP-051 to MAP-061): null for class Auto; a gateway address for a sender at a domain that is not ours. */
+export function mailReversePath(message: NeutralMessage, ctx: MappingContext): string | null | Refusal {
+  if (message.class === 'auto') return null
+  const address = mailAddressOf(message.sender, ctx.settings)
+  if (isRefusal(address)) return { ...address, refused: 'bad-sender' }
+  const split = splitAddrSpec(address)
+  if (!split || isRefusal(checkedMail(split.local, split.domain, address)))
+    return refusal('bad-sender', 'the sender cannot be a reverse-path', address)
+  return isServedDomain(split.domain, ctx.settings)
+    ? address
+    : `report+${message.queueId}@${ctx.settings.gateway.mmsDomain}`
+}
+
+/** Exactly one new trace field, without a `for` clause (MAP-110, SEC-040, SEC-041). */
+function received(message: NeutralMessage, ctx: MappingContext): string {
+  const peer = message.peer === undefined ? undefined : ctx.settings.peers[message.peer]
+  const ip = ctx.settings.trace.showIp && peer?.ip ? ` ([${peer.ip}])` : ''
+  const at = toMailDate({ epoch: message.receivedAt, offsetMinutes: 0 })
+  return `from ${peer?.host ?? 'unknown'}${ip} by ${ctx.settings.gateway.host} with MMS id ${message.queueId}; ${at}`
+}

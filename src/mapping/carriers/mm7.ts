@@ -1,0 +1,200 @@
+/** MM7 as a carrier: SubmitReq and DeliverReq (TS 23.140 §8.7), element order of mapping.md 1.8. */
+import type { NeutralDraft, NeutralMessage } from '../../model/neutral.ts'
+import { isRefusal, type Refusal, refusal } from '../../model/refusal.ts'
+import type { Peer } from '../../model/settings.ts'
+import type { EpochMs } from '../../model/units.ts'
+import { writeEntity } from '../../wire/mime/write.ts'
+import type { Mm7Draft, Mm7Message, XmlElement } from '../../wire/mm7/message.ts'
+import { element, schemaNamespace } from '../../wire/mm7/write.ts'
+import { child } from '../../wire/mm7/xml.ts'
+import { contentForMms } from '../content/for-mms.ts'
+import { readPart } from '../content/read-content.ts'
+import type { MappingContext } from '../context.ts'
+import { elements } from '../elements.ts'
+
+/** Order of the children, by operation (mapping.md 1.8). */
+const order: Readonly<Record<'SubmitReq' | 'DeliverReq', readonly string[]>> = {
+  SubmitReq: [
+    'MM7Version',
+    'SenderIdentification',
+    'Recipients',
+    'ServiceCode',
+    'LinkedID',
+    'MessageClass',
+    'TimeStamp',
+    'ReplyCharging',
+    'EarliestDeliveryTime',
+    'ExpiryDate',
+    'DeliveryReport',
+    'ReadReply',
+    'Priority',
+    'Subject',
+    'ChargedParty',
+    'ChargedPartyID',
+    'DistributionIndicator',
+    'DeliveryCondition',
+    'ApplicID',
+    'ReplyApplicID',
+    'AuxApplicInfo',
+    'ContentClass',
+    'DRMContent',
+    'Content',
+  ],
+  DeliverReq: [
+    'MM7Version',
+    'MMSRelayServerID',
+    'VASPID',
+    'VASID',
+    'LinkedID',
+    'Sender',
+    'Recipients',
+    'Previouslysentby',
+    'Previouslysentdateandtime',
+    'SenderSPI',
+    'RecipientSPI',
+    'TimeStamp',
+    'ReplyChargingID',
+    'Priority',
+    'Subject',
+    'ApplicID',
+    'ReplyApplicID',
+    'AuxApplicInfo',
+    'UACapabilities',
+    'Content',
+  ],
+}
+
+/** What the schemas of release 5 do not have (MAP-186). */
+const notInRelease5: ReadonlySet<string> = new Set([
+  'ChargedPartyID',
+  'DeliveryCondition',
+  'ApplicID',
+  'ReplyApplicID',
+  'AuxApplicInfo',
+  'ContentClass',
+  'DRMContent',
+  'VASPID',
+  'VASID',
+  'Previouslysentby',
+  'Previouslysentdateandtime',
+  'SenderSPI',
+  'RecipientSPI',
+  'UACapabilities',
+])
+
+export function readMm7Message(
+  request: Mm7Message,
+  from: {
+    readonly peer: string
+    readonly ip: string
+    readonly queueId: string
+    readonly receivedAt: EpochMs
+  },
+  ctx: MappingContext,
+): NeutralMessage | Refusal {
+  const receivedAt = Math.floor(from.receivedAt / 1000)
+  const operation = request.operation === 'SubmitReq' ? 'SubmitReq' : 'DeliverReq'
+  const peer = ctx.settings.peers[from.peer]
+  if (!peer) return refusal('identity', 'the peer is not known')
+  const source = {
+    body: request.body,
+    operation,
+    peer,
+    receivedAt,
+    child: (name: string) => child(request.body, name),
+    text: (...names: readonly string[]) =>
+      names.map((n) => child(request.body, n)?.text).find((t) => t) || undefined,
+  } as const
+  const draft: NeutralDraft = {
+    kind: 'message',
+    source: operation === 'SubmitReq' ? 'mm7-submit' : 'mm7-deliver',
+    peer: from.peer,
+    receivedAt,
+    queueId: from.queueId,
+    transactionId: request.transactionId,
+    mmsMessageId: ctx.ids.mmsMessageId(),
+    version: source.text('MM7Version'),
+    previous: [],
+    trace: [],
+    passThrough: [],
+    vas: {},
+  }
+  for (const row of elements) {
+    const refused = row.mm7?.read?.(source, draft, ctx)
+    if (refused) return refused
+  }
+  if (request.danglingHref !== undefined)
+    return operation === 'SubmitReq'
+      ? refusal('content-refused', 'Content names a part that is not there')
+      : refusal('malformed', 'Content names a part that is not there')
+  if (request.content) draft.content = readPart(request.content.octets, request.content.node)
+  // A text-less message needs at least a subject (MM7-073).
+  else if (operation === 'SubmitReq' && !draft.subject)
+    return refusal('malformed', 'neither Content nor Subject')
+  return draft as NeutralMessage
+}
+
+export interface Mm7Target {
+  readonly kind: 'mm7-submit' | 'mm7-deliver'
+  readonly peerKey: string
+  readonly peer: Peer
+}
+
+export function writeMm7Request(
+  message: NeutralMessage,
+  serve: readonly number[],
+  target: Mm7Target,
+  ctx: MappingContext,
+): Mm7Draft | Refusal {
+  const { peer } = target
+  const operation = target.kind === 'mm7-submit' ? 'SubmitReq' : 'DeliverReq'
+  const schema = peer.schema ?? 'REL-6-MM7-1-4'
+  const release = Number(/REL-(\d)/.exec(schema)?.[1] ?? 6)
+  const set = new Map<string, XmlElement>([['MM7Version', element('MM7Version', peer.version ?? '6.8.0')]])
+  const draft = {
+    operation,
+    peer,
+    release,
+    serve: new Set(serve),
+    set(
+      name: string,
+      content: string | readonly XmlElement[] | undefined,
+      attributes?: Readonly<Record<string, string>>,
+    ) {
+      // Absent elements leave no empty tag (MAP-185).
+      if (content !== undefined && content.length > 0) set.set(name, element(name, content, attributes))
+    },
+  } as const
+  for (const row of elements) {
+    const refused = row.mm7?.write?.(message, draft, ctx)
+    if (refused) return refused
+  }
+  const content = contentForMms(message.content, peer, ctx)
+  if (isRefusal(content)) return content
+  const contentId = ctx.ids.contentId()
+  const rootId = ctx.ids.contentId()
+  const boundary = ctx.ids.boundary()
+  const entity = writeEntity(content, { boundary: () => ctx.ids.boundary(), eightBit: true })
+  set.set(
+    'Content',
+    element('Content', '', {
+      href: `cid:${contentId.slice(1, -1)}`,
+      ...(release >= 6 ? { allowAdaptations: 'true' } : {}),
+    }),
+  )
+  const children = order[operation].flatMap((name) => {
+    const one = set.get(name)
+    return one && (release >= 6 || !notInRelease5.has(name)) ? [one] : []
+  })
+  return {
+    transactionId: ctx.ids.transactionId(),
+    namespace: schemaNamespace(schema),
+    body: element(operation, children),
+    rootId,
+    boundary,
+    content: {
+      fields: [...entity.fields, { name: 'Content-ID', value: contentId }],
+      body: entity.body,
+    },
+  }
+}

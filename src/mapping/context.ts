@@ -1,0 +1,13 @@
+/** What every mapping rule may know beside the message: configuration, ids and the instant (GEN-001). */
+import type { Ids } from '../model/providers.ts'
+import type { Settings } from '../model/settings.ts'
+import type { EpochMs } from '../model/units.ts'
+
+export interface MappingContext {
+  readonly settings: Settings
+  readonly ids: Ids
+  readonly now: EpochMs
+  readonly log?:
+    | ((level: 'info' | 'warn', message: string, fields?: Readonly<Record<string, unknown>>) => void)
+    | undefined
+}

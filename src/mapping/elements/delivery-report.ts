@@ -1,0 +1,48 @@
+import { booleanOf, type Element } from '../element.ts'
+import { fromXtext, toXtext } from '../xtext.ts'
+
+/**
+ * DeliveryReport as NOTIFY, ORCPT, ENVID and RET, and back by the served group's NOTIFY (MAP-087 to MAP-093, MAP-135,
+ * MAP-136, AMB-01, AMB-29).
+ */
+export const deliveryReport: Element = {
+  name: 'Delivery report',
+  source: 'RFC 4356 §2.1.3.2, §2.1.3.3; RFC 3461 §4',
+  mail: {
+    owns: ['Return-Receipt-To', 'Generate-Delivery-Report'],
+    read(mail, mm) {
+      const { ENVID, RET } = mail.envelope.mailFrom.params
+      if (ENVID !== undefined) mm.envid = fromXtext(ENVID)
+      if (RET !== undefined) mm.ret = RET.toUpperCase() === 'FULL' ? 'full' : 'hdrs'
+    },
+    write(mm, mail) {
+      if (mm.deliveryReport === undefined || mail.reversePath === null || !mail.extensions.has('DSN')) return
+      mail.mailParams.RET = 'HDRS'
+      mail.mailParams.ENVID = toXtext(mm.queueId)
+      for (const recipient of mail.rcptTo) {
+        recipient.params.NOTIFY = mm.deliveryReport ? 'SUCCESS,FAILURE' : 'NEVER'
+        const raw = mm.recipients[recipient.index]?.party.raw ?? recipient.path
+        recipient.params.ORCPT = `rfc822;${toXtext(raw)}`
+      }
+    },
+  },
+  mm7: {
+    read(request, mm) {
+      mm.deliveryReport = booleanOf(request.text('DeliveryReport'))
+    },
+    write(mm, request) {
+      if (request.operation !== 'SubmitReq') return
+      const group = [...request.serve].map((index) => mm.recipients[index]?.notify)
+      const notify = group[0]
+      const wanted =
+        mm.source !== 'mm3'
+          ? mm.deliveryReport
+          : notify === 'never'
+            ? false
+            : notify?.success
+              ? true
+              : undefined
+      if (wanted !== undefined) request.set('DeliveryReport', String(wanted))
+    },
+  },
+}

@@ -1,0 +1,161 @@
+import type { Notify, Party, Recipient, RecipientField } from '../../model/neutral.ts'
+import { isRefusal, type Refusal, refusal } from '../../model/refusal.ts'
+import { parseAddressList } from '../../wire/mime/addresses.ts'
+import { decodeWords } from '../../wire/mime/encoded-words.ts'
+import type { XmlElement } from '../../wire/mm7/message.ts'
+import { addressKey, mailParty, partyFromMms, partyOfMailbox } from '../addresses.ts'
+import type { MappingContext } from '../context.ts'
+import { type Element, type MailSource, oneLine } from '../element.ts'
+import { addressField } from '../mail-address.ts'
+import { addressElement, writtenAddress } from '../mm7-address.ts'
+import { fromXtext } from '../xtext.ts'
+
+const fields: readonly RecipientField[] = ['to', 'cc', 'bcc']
+
+/** Shown and served recipients: header mailboxes and the envelope (MAP-030 to MAP-043, MAP-124 to MAP-128). */
+export const recipients: Element = {
+  name: 'Recipient addresses',
+  source: 'RFC 4356 §2.1.3.2, §2.1.3.3',
+  mail: {
+    owns: ['To', 'Cc', 'Bcc', 'Resent-Bcc'],
+    read(mail, mm, ctx) {
+      const served = envelopeRecipients(mail, ctx)
+      if (isRefusal(served)) return served
+      const list: Recipient[] = []
+      for (const field of ['to', 'cc'] as const)
+        for (const party of shown(mail, field, ctx)) {
+          const match = served.find((s) => addressKey(s.party) === addressKey(party))
+          const again = list.some((r) => r.serve && addressKey(r.party) === addressKey(party))
+          list.push(
+            match && !again
+              ? { ...match, party: { ...party, raw: match.party.raw }, field, serve: true }
+              : { party, field, serve: false },
+          )
+        }
+      const blind = served.filter((s) => !list.some((r) => addressKey(r.party) === addressKey(s.party)))
+      // MAP-127: the only recipient there is may be shown, even if it was blind.
+      const field = served.length === 1 && blind.length === 1 ? 'to' : 'bcc'
+      for (const one of blind) list.push({ ...one, field, serve: true })
+      mm.recipients = list
+    },
+    write(mm, mail, ctx) {
+      let any = false
+      for (const field of ['to', 'cc'] as const) {
+        const parties = mm.recipients.filter((r) => r.field === field).map((r) => r.party)
+        if (parties.length === 0) continue
+        const value = addressField(
+          parties.filter((p) => p.kind !== 'unknown'),
+          ctx.settings,
+        )
+        if (isRefusal(value)) return value
+        if (value === '') continue
+        mail.add(field === 'to' ? 'To' : 'Cc', value)
+        any = true
+      }
+      if (!any) mail.add('To', 'undisclosed-recipients:;')
+    },
+  },
+  mm7: {
+    read(request, mm, ctx) {
+      const element = request.child('Recipients') ?? request.child('Recipient')
+      const list: Recipient[] = []
+      for (const group of element?.children ?? []) {
+        const name = group.name.toLowerCase()
+        const field = fields.find((f) => f === name)
+        for (const item of field ? itemsOf(group) : [group]) {
+          const written = writtenAddress(item)
+          if (written.text === '') continue
+          const party = partyFromMms(written.kind, written.text, ctx.settings)
+          // A local part that is not ASCII rejects the whole message (MAP-039), other faults that recipient.
+          if (isRefusal(party) && /[^\x00-\x7f]/.test(written.text.split('@')[0] ?? '')) return party
+          list.push({
+            party: {
+              ...(isRefusal(party) ? { kind: 'unknown', value: written.text, raw: written.text } : party),
+              ...(written.displayOnly ? { displayOnly: true } : {}),
+              ...(written.xmlId ? { xmlId: written.xmlId } : {}),
+            } satisfies Party,
+            field: field ?? 'to',
+            serve: !written.displayOnly,
+          })
+        }
+      }
+      mm.recipients = list
+    },
+    write(mm, request) {
+      const groups: XmlElement[] = []
+      for (const field of fields) {
+        const children: XmlElement[] = []
+        mm.recipients.forEach((recipient, index) => {
+          if (recipient.field !== field) return
+          const serve = request.serve.has(index)
+          // A blind recipient is named to nobody but the one that serves it (MAP-126).
+          if (field === 'bcc' && !serve) return
+          if (recipient.party.kind === 'unknown' || recipient.party.kind === 'ip') return
+          children.push(addressElement(recipient.party, request.peer, !serve))
+        })
+        if (children.length > 0)
+          groups.push({
+            name: `${field[0]?.toUpperCase()}${field.slice(1)}`,
+            namespace: '',
+            attributes: {},
+            children,
+            text: '',
+          })
+      }
+      request.set('Recipients', groups)
+    },
+  },
+}
+
+/** Address children; a To that holds bare text is one itself (MAP-189). */
+const itemsOf = (group: XmlElement): readonly XmlElement[] =>
+  group.children.length > 0 ? group.children : [group]
+
+function shown(mail: MailSource, field: 'to' | 'cc', ctx: MappingContext): Party[] {
+  const parties: Party[] = []
+  for (const value of mail.fields(field))
+    for (const item of parseAddressList(value)) {
+      if (item.kind !== 'mailbox') continue
+      const raw = `${item.local}@${item.domain}`
+      const party = partyOfMailbox(item.local, item.domain, raw, ctx.settings)
+      if (isRefusal(party)) continue
+      parties.push(item.name ? { ...party, name: oneLine(decodeWords(item.name)) } : party)
+    }
+  return parties
+}
+
+function envelopeRecipients(mail: MailSource, ctx: MappingContext): Recipient[] | Refusal {
+  const list: Recipient[] = []
+  for (const { path, params } of mail.envelope.rcptTo) {
+    const party = mailParty(path, ctx.settings)
+    if (isRefusal(party)) return party
+    if (list.some((r) => addressKey(r.party) === addressKey(party))) continue
+    list.push({
+      party: { ...party, raw: path },
+      field: 'bcc',
+      serve: true,
+      notify: notifyOf(params.NOTIFY),
+      orcpt: orcptOf(params.ORCPT),
+    })
+  }
+  return list.length > 0 ? list : refusal('bad-recipient', 'the message has no recipient')
+}
+
+/** RFC 3461 §4.1. */
+export function notifyOf(value: string | undefined): Notify | undefined {
+  if (value === undefined) return undefined
+  const words = value.toUpperCase().split(',')
+  if (words.includes('NEVER')) return 'never'
+  return {
+    success: words.includes('SUCCESS'),
+    failure: words.includes('FAILURE'),
+    delay: words.includes('DELAY'),
+  }
+}
+
+/** RFC 3461 §4.2: type; xtext. */
+export function orcptOf(value: string | undefined): { type: string; address: string } | undefined {
+  const semicolon = value?.indexOf(';') ?? -1
+  if (value === undefined || semicolon <= 0) return undefined
+  return { type: value.slice(0, semicolon), address: fromXtext(value.slice(semicolon + 1)) }
+}

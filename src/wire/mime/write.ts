@@ -1,0 +1,170 @@
+/** Writes a MIME entity: transfer encodings of CNT-008, fresh boundaries, CRLF throughout (RFC 2045, 2046, 2387). */
+import type { Field, Param, Part } from '../../model/neutral.ts'
+import { writeField, writeParameter } from './write-header.ts'
+
+export interface WriteOptions {
+  /** Gives a boundary that occurs in no content. */
+  readonly boundary: () => string
+  /** Text goes out as 8bit instead of quoted-printable (MM7 content, MM7-026). */
+  readonly eightBit: boolean
+}
+
+const crlf = Buffer.from('\r\n')
+
+/** Header fields of the entity (Content-*), and its body. */
+export interface WrittenEntity {
+  readonly fields: readonly Field[]
+  readonly body: readonly Uint8Array[]
+}
+
+export function writeEntity(part: Part, options: WriteOptions): WrittenEntity {
+  if (part.kind === 'multi') return multi(part, options)
+  if (part.kind === 'opaque') {
+    const encoding = part.headers.find((h) => h.name.toLowerCase() === 'content-transfer-encoding')
+    const fields = [
+      contentType(part.type, part.params),
+      ...(encoding ? [encoding] : []),
+      ...others(part.headers),
+    ]
+    return { fields, body: [part.body.octets()] }
+  }
+  return leaf(part, options)
+}
+
+type Multi = Extract<Part, { kind: 'multi' }>
+type Leaf = Extract<Part, { kind: 'leaf' }>
+
+function multi(part: Multi, options: WriteOptions): WrittenEntity {
+  const boundary = options.boundary()
+  const params = part.params.filter((p) => p.name !== 'boundary')
+  const body: Uint8Array[] = []
+  for (const child of part.parts) {
+    const entity = writeEntity(child, options)
+    const header = entity.fields.map((f) => writeField(f.name, f.value)).join('')
+    body.push(
+      Buffer.from(`${body.length === 0 ? '' : '\r\n'}--${boundary}\r\n${header}\r\n`, 'latin1'),
+      ...entity.body,
+    )
+  }
+  body.push(Buffer.from(`\r\n--${boundary}--\r\n`, 'latin1'))
+  const type = contentType(
+    `multipart/${part.subtype}`,
+    [...params, { name: 'boundary', value: boundary }],
+    true,
+  )
+  return { fields: [type, ...others(part.headers)], body }
+}
+
+function leaf(part: Leaf, options: WriteOptions): WrittenEntity {
+  const octets = part.body.octets()
+  const isText =
+    part.type.startsWith('text/') || part.type === 'application/smil' || part.type === 'message/rfc822'
+  const encoding = isText ? textEncoding(octets, options.eightBit) : 'base64'
+  const fields = [
+    contentType(part.type, part.params),
+    ...(encoding === '7bit' ? [] : [{ name: 'Content-Transfer-Encoding', value: encoding }]),
+    ...others(part.headers),
+  ]
+  if (encoding === 'base64') return { fields, body: base64Lines(part) }
+  return { fields, body: [encoding === 'quoted-printable' ? encodeQuotedPrintable(octets) : octets] }
+}
+
+const others = (headers: readonly Field[]): Field[] =>
+  headers.filter((h) => !/^content-(type|transfer-encoding)$/i.test(h.name))
+
+function contentType(type: string, params: readonly Param[], quoteBoundary = false): Field {
+  const text = params.map((p) =>
+    quoteBoundary && p.name === 'boundary' ? `; boundary="${p.value}"` : writeParameter(p.name, p.value),
+  )
+  return { name: 'Content-Type', value: `${type}${text.join('')}` }
+}
+
+/** ASCII with lines that SMTP can carry needs none; so does 8-bit text where the way is 8-bit clean. */
+function textEncoding(octets: Uint8Array, eightBit: boolean): '7bit' | '8bit' | 'quoted-printable' {
+  let line = 0
+  let high = false
+  for (let i = 0; i < octets.length; i++) {
+    const c = octets[i] ?? 0
+    if (c === 10) {
+      if (octets[i - 1] !== 13) return 'quoted-printable'
+      line = 0
+      continue
+    }
+    if (c === 0 || (c === 13 && octets[i + 1] !== 10) || ++line > 998) return 'quoted-printable'
+    if (c > 126 || (c < 32 && c !== 9 && c !== 13)) high = true
+  }
+  // On an 8-bit way plain text is said to be 8bit as well: it may turn up with other characters next time.
+  return eightBit ? '8bit' : high ? 'quoted-printable' : '7bit'
+}
+
+/** Base64 in lines of 76; content that came so is passed on without being decoded. */
+function base64Lines(part: Leaf): Uint8Array[] {
+  const { encoded } = part.body
+  if (encoded?.encoding === 'base64' && isTidyBase64(encoded.octets)) return [encoded.octets]
+  const octets = part.body.octets()
+  const text = Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('base64')
+  const lines: string[] = []
+  for (let i = 0; i < text.length; i += 76) lines.push(text.slice(i, i + 76))
+  return [Buffer.from(lines.join('\r\n'), 'latin1')]
+}
+
+/** Lines of at most 76 characters ended by CRLF, only the alphabet, padding only at the end. */
+function isTidyBase64(octets: Uint8Array): boolean {
+  const text = Buffer.from(octets.buffer, octets.byteOffset, octets.length)
+  let at = 0
+  let characters = 0
+  while (at < text.length) {
+    const found = text.indexOf(10, at)
+    const end = found < 0 ? text.length : found - 1
+    if (found >= 0 && text[found - 1] !== 13) return false
+    if (end - at > 76 || end - at === 0) return false
+    for (let i = at; i < end; i++)
+      if (!base64Alphabet[text[i] ?? 0] && !(found < 0 && text[i] === 61 && i >= end - 2)) return false
+    characters += end - at
+    at = found < 0 ? text.length : found + 1
+  }
+  return characters % 4 === 0
+}
+
+const base64Alphabet = new Uint8Array(256)
+for (const c of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/')
+  base64Alphabet[c.charCodeAt(0)] = 1
+
+/** RFC 2045 §6.7, text mode: CRLF stays, lines of at most 76 characters. */
+export function encodeQuotedPrintable(octets: Uint8Array): Uint8Array {
+  const out: string[] = []
+  let line = ''
+  const put = (unit: string): void => {
+    if (line.length + unit.length > 75) {
+      out.push(`${line}=`)
+      line = ''
+    }
+    line += unit
+  }
+  for (let i = 0; i < octets.length; i++) {
+    const c = octets[i] ?? 0
+    if (c === 13 && octets[i + 1] === 10) {
+      out.push(line)
+      line = ''
+      i++
+      continue
+    }
+    const endsLine = i + 1 >= octets.length || (octets[i + 1] === 13 && octets[i + 2] === 10)
+    const plain = (c >= 33 && c <= 126 && c !== 61) || ((c === 32 || c === 9) && !endsLine)
+    // "From " and a lone dot at the start of a line come to harm on the way.
+    const risky = line === '' && (c === 46 || c === 70)
+    put(plain && !risky ? String.fromCharCode(c) : `=${c.toString(16).toUpperCase().padStart(2, '0')}`)
+  }
+  out.push(line)
+  return Buffer.from(out.join('\r\n'), 'latin1')
+}
+
+/** A whole message: the header fields given, MIME-Version, then the entity. */
+export function writeMessage(header: readonly Field[], part: Part, options: WriteOptions): Uint8Array[] {
+  const entity = writeEntity(part, options)
+  const fields = [...header, { name: 'MIME-Version', value: '1.0' }, ...entity.fields]
+  const block = fields.map((f) => writeField(f.name, f.value)).join('')
+  const last = entity.body[entity.body.length - 1]
+  const ends = last !== undefined && last.length >= 2 && last[last.length - 1] === 10
+  return [Buffer.from(`${block}\r\n`, 'latin1'), ...entity.body, ...(ends ? [] : [crlf])]
+}
