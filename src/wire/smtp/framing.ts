@@ -1,0 +1,225 @@
+/**
+ * SMTP octets to command lines and message content, incrementally: the same values however the octets are cut.
+ * Lines end with CRLF alone; content ends with CRLF.CRLF alone (RFC 5321 §2.3.8, §4.1.1.4, §4.5.2; SEC-012, SEC-013).
+ */
+
+export type SmtpInput =
+  | { readonly kind: 'command'; readonly line: string }
+  /** A line over the limit, or one with a bare CR or LF; it was skipped up to its CRLF. */
+  | { readonly kind: 'bad-line'; readonly why: 'too-long' | 'bare-line-end' }
+  | {
+      readonly kind: 'content'
+      /** Dot-stuffing removed; empty when `defect` is set. */
+      readonly octets: readonly Uint8Array[]
+      readonly size: number
+      readonly defect?: 'too-large' | 'bare-line-end' | 'nul' | undefined
+    }
+
+export interface SmtpLimits {
+  readonly lineOctets: number
+  readonly messageOctets: number
+}
+
+const LF = 10
+const CR = 13
+const DOT = 46
+
+export class SmtpFraming {
+  readonly #limits: SmtpLimits
+  #queue: Buffer[] = []
+  #mode: 'line' | 'content' = 'line'
+  #line: Buffer[] = []
+  #lineLength = 0
+  #tooLong = false
+  #lastCr = false
+  #content = new ContentDecoder(0)
+
+  constructor(limits: SmtpLimits) {
+    this.#limits = limits
+  }
+
+  push(octets: Uint8Array): void {
+    if (octets.length > 0) this.#queue.push(Buffer.from(octets.buffer, octets.byteOffset, octets.length))
+  }
+
+  /** Whether octets wait that no call of next() has taken yet. */
+  get hasPending(): boolean {
+    return this.#queue.length > 0
+  }
+
+  /** What was received but not yet taken is thrown away (STARTTLS, RFC 3207 §4.2). */
+  discard(): void {
+    this.#queue = []
+    this.#resetLine()
+  }
+
+  /** The next input is message content up to CRLF.CRLF. */
+  expectContent(): void {
+    this.#mode = 'content'
+    this.#content = new ContentDecoder(this.#limits.messageOctets)
+  }
+
+  /** The next whole input; undefined when more octets are needed. */
+  next(): SmtpInput | undefined {
+    for (;;) {
+      const chunk = this.#queue.shift()
+      if (!chunk) return undefined
+      if (this.#mode === 'content') {
+        const rest = this.#content.push(chunk)
+        if (rest === undefined) continue
+        if (rest.length > 0) this.#queue.unshift(rest)
+        this.#mode = 'line'
+        return this.#content.result()
+      }
+      const input = this.#takeLine(chunk)
+      if (input) return input
+    }
+  }
+
+  #takeLine(chunk: Buffer): SmtpInput | undefined {
+    let from = 0
+    for (;;) {
+      const lf = chunk.indexOf(LF, from)
+      if (lf < 0) {
+        this.#keep(chunk)
+        this.#lastCr = chunk[chunk.length - 1] === CR
+        return undefined
+      }
+      const afterCr = lf === 0 ? this.#lastCr : chunk[lf - 1] === CR
+      if (!afterCr) {
+        // A bare LF does not end a line; the line goes on and is refused as a whole.
+        from = lf + 1
+        continue
+      }
+      this.#keep(chunk.subarray(0, lf + 1))
+      if (lf + 1 < chunk.length) this.#queue.unshift(chunk.subarray(lf + 1))
+      const line = Buffer.concat(this.#line).toString('latin1').slice(0, -2)
+      const tooLong = this.#tooLong
+      this.#resetLine()
+      if (tooLong) return { kind: 'bad-line', why: 'too-long' }
+      if (/[\r\n]/.test(line)) return { kind: 'bad-line', why: 'bare-line-end' }
+      return { kind: 'command', line }
+    }
+  }
+
+  #keep(piece: Buffer): void {
+    this.#lineLength += piece.length
+    if (this.#lineLength > this.#limits.lineOctets) {
+      this.#tooLong = true
+      this.#line = []
+    } else this.#line.push(piece)
+  }
+
+  #resetLine(): void {
+    this.#line = []
+    this.#lineLength = 0
+    this.#tooLong = false
+    this.#lastCr = false
+  }
+}
+
+/** States between octets of the content. */
+type At = 'line-start' | 'in-line' | 'cr' | 'dot' | 'dot-cr'
+
+class ContentDecoder {
+  readonly #limit: number
+  #at: At = 'line-start'
+  #pieces: Buffer[] = []
+  #size = 0
+  #defect: 'too-large' | 'bare-line-end' | 'nul' | undefined
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  /** undefined: the end has not come. Else what follows the end. */
+  push(chunk: Buffer): Buffer | undefined {
+    // Octets from `from` on are content not yet kept.
+    let from = 0
+    let i = 0
+    while (i < chunk.length) {
+      const c = chunk[i] ?? 0
+      switch (this.#at) {
+        case 'line-start':
+          if (c === DOT) {
+            // The dot is either stuffing or the end: it is never content itself.
+            this.#keep(chunk.subarray(from, i))
+            from = i + 1
+            this.#at = 'dot'
+            i++
+            continue
+          }
+          this.#at = 'in-line'
+          continue
+        case 'in-line': {
+          const next = nextLineEnd(chunk, i)
+          if (!this.#defect && hasNul(chunk, i, next)) this.#fail('nul')
+          if (next === chunk.length) {
+            i = next
+            continue
+          }
+          if (chunk[next] === LF) this.#fail('bare-line-end')
+          else this.#at = 'cr'
+          i = next + 1
+          continue
+        }
+        case 'cr':
+          if (c === LF) {
+            this.#at = 'line-start'
+            i++
+          } else {
+            this.#fail('bare-line-end')
+            this.#at = 'in-line'
+          }
+          continue
+        case 'dot':
+          if (c === CR) {
+            from = i + 1
+            this.#at = 'dot-cr'
+            i++
+          } else this.#at = 'in-line'
+          continue
+        case 'dot-cr':
+          if (c === LF) return chunk.subarray(i + 1)
+          // ".<CR>x": the CR after the dot was content of a broken line.
+          this.#fail('bare-line-end')
+          this.#at = 'in-line'
+          continue
+      }
+    }
+    this.#keep(chunk.subarray(from))
+    return undefined
+  }
+
+  #keep(piece: Buffer): void {
+    this.#size += piece.length
+    if (this.#size > this.#limit) this.#fail('too-large')
+    if (!this.#defect && piece.length > 0) this.#pieces.push(piece)
+  }
+
+  #fail(why: 'too-large' | 'bare-line-end' | 'nul'): void {
+    this.#defect ??= why
+    this.#pieces = []
+  }
+
+  result(): SmtpInput {
+    return {
+      kind: 'content',
+      octets: this.#pieces,
+      size: this.#size,
+      ...(this.#defect ? { defect: this.#defect } : {}),
+    }
+  }
+}
+
+function nextLineEnd(chunk: Buffer, from: number): number {
+  const lf = chunk.indexOf(LF, from)
+  const cr = chunk.indexOf(CR, from)
+  if (lf < 0 && cr < 0) return chunk.length
+  return lf < 0 ? cr : cr < 0 ? lf : Math.min(lf, cr)
+}
+
+const hasNul = (chunk: Buffer, from: number, to: number): boolean => {
+  const nul = chunk.indexOf(0, from)
+  return nul >= 0 && nul < to
+}
