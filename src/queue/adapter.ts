@@ -1,6 +1,7 @@
 /** A door out of the gateway: one adapter for each kind of route target. */
-import type { AcceptedMessage, DeliveryRecord, MailboxDelivery, Outcome } from '../model/queue.ts'
+
 import type { Ids } from '../model/providers.ts'
+import type { AcceptedMessage, DeliveryRecord, MailboxDelivery, Outcome } from '../model/queue.ts'
 import type { Refusal } from '../model/refusal.ts'
 import type { EpochMs } from '../model/units.ts'
 

@@ -3,8 +3,9 @@
  * so there are no conflicts to repeat, and MOVE, REPLACE or MULTIAPPEND are lists of the few operations there are.
  * UIDs only: sequence numbers never cross this line.
  */
-import type { NewMessage } from '../model/queue.ts'
+
 import type { MessageDigest } from '../model/message-digest.ts'
+import type { NewMessage } from '../model/queue.ts'
 import type { EpochMs, Octets } from '../model/units.ts'
 
 export type AccountId = number
@@ -107,7 +108,12 @@ export type StoreOperation =
   | { readonly op: 'move'; readonly from: MailboxId; readonly uids: UidSet; readonly to: MailboxId }
   | { readonly op: 'flags'; readonly mailbox: MailboxId; readonly uids: UidSet; readonly change: FlagChange }
   /** Removes messages; with onlyDeleted those that carry \Deleted. */
-  | { readonly op: 'expunge'; readonly mailbox: MailboxId; readonly uids: UidSet | 'all'; readonly onlyDeleted: boolean }
+  | {
+      readonly op: 'expunge'
+      readonly mailbox: MailboxId
+      readonly uids: UidSet | 'all'
+      readonly onlyDeleted: boolean
+    }
   /** The caller's session now owns \Recent of everything up to uidNext; answers with the former firstRecent. */
   | { readonly op: 'claim-recent'; readonly mailbox: MailboxId }
 
@@ -121,7 +127,11 @@ export type OperationResult =
       /** Left alone because of unchangedSince, or no longer there. */
       readonly modified: readonly Uid[]
       /** New state of each message that the change touched (also where it changed nothing). */
-      readonly changed: readonly { readonly uid: Uid; readonly modSeq: ModSeq; readonly flags: readonly string[] }[]
+      readonly changed: readonly {
+        readonly uid: Uid
+        readonly modSeq: ModSeq
+        readonly flags: readonly string[]
+      }[]
     }
   | { readonly op: 'expunge'; readonly uids: readonly Uid[] }
   | { readonly op: 'claim-recent'; readonly firstRecent: Uid }

@@ -69,6 +69,8 @@ export interface OutgoingMail {
     readonly rcptTo: readonly (EnvelopePath & { readonly path: string })[]
   }
   readonly octets: readonly Uint8Array[]
+  /** RCPT path of each recipient served; two recipients of one address share it (MAP-032). */
+  readonly rcptOf: ReadonlyMap<number, string>
 }
 
 /** The mail for the recipients `serve`, as the next hop's extensions allow (MAP-092: no DSN parameters where it has none). */
@@ -82,12 +84,15 @@ export function writeMail(
   if (isRefusal(path)) return path
   const rcptTo: { index: number; path: string; params: Record<string, string> }[] = []
   const seen = new Set<string>()
+  const rcptOf = new Map<number, string>()
   for (const index of serve) {
     const party = message.recipients[index]?.party
-    if (!party || seen.has(addressKey(party))) continue
-    seen.add(addressKey(party))
+    if (!party) continue
     const address = mailAddressOf(party, ctx.settings)
     if (isRefusal(address)) return address
+    rcptOf.set(index, address)
+    if (seen.has(addressKey(party))) continue
+    seen.add(addressKey(party))
     rcptTo.push({ index, path: address, params: {} })
   }
   const header: Field[] = [
@@ -120,7 +125,7 @@ export function writeMail(
   for (const field of message.passThrough) draft.add(field.name, oneLine(field.value))
   const content = contentForMail(message.content, ctx)
   const octets = writeMessage(header, content, { boundary: () => ctx.ids.boundary(), eightBit: false })
-  return { envelope: { mailFrom: { path, params: draft.mailParams }, rcptTo }, octets }
+  return { envelope: { mailFrom: { path, params: draft.mailParams }, rcptTo }, octets, rcptOf }
 }
 
 /** MAIL FROM (MAP-051 to MAP-061): null for class Auto; a gateway address for a sender at a domain that is not ours. */

@@ -1,0 +1,135 @@
+/** Delivery to an MMSC by SubmitReq, and to a VASP by DeliverReq (mapping.md 2; QUE-011). */
+import { writeMm7Request } from '../mapping/carriers/mm7.ts'
+import type { Outcome } from '../model/queue.ts'
+import { isRefusal } from '../model/refusal.ts'
+import type { Settings } from '../model/settings.ts'
+import type { Adapter, DeliveryJob, DeliveryResult } from '../queue/adapter.ts'
+import { type Mm7Response, readMm7Response } from '../wire/mm7/response.ts'
+import { mm7Status } from '../wire/mm7/status.ts'
+import { writeMm7 } from '../wire/mm7/write.ts'
+import { allOf, refusedOutcomes } from './outcomes.ts'
+import type { Mm7Answer, Mm7Transport } from './transports.ts'
+
+export function createMm7SubmitAdapter(settings: Settings, transport: Mm7Transport): Adapter {
+  return {
+    kinds: ['mm7-submit', 'mm7-deliver'],
+    deliver: (job, signal) => attempt(job, job.serve, signal),
+    close: () => transport.close(),
+  }
+
+  async function attempt(
+    job: DeliveryJob,
+    serve: readonly number[],
+    signal: AbortSignal,
+  ): Promise<DeliveryResult> {
+    const [kind, peerKey = ''] = job.delivery.target.split(':')
+    const peer = settings.peers[peerKey]
+    if (!peer)
+      return {
+        outcomes: allOf(serve, {
+          state: 'deferred',
+          status: { code: '4.3.5', text: `peer ${peerKey} is not configured` },
+        }),
+      }
+    const message = await job.message()
+    if (isRefusal(message)) return { outcomes: refusedOutcomes(serve, message) }
+    const target = { kind: kind === 'mm7-deliver' ? 'mm7-deliver' : 'mm7-submit', peerKey, peer } as const
+    const draft = writeMm7Request(message, serve, target, { settings, ids: job.ids, now: job.now })
+    if (isRefusal(draft)) return { outcomes: refusedOutcomes(serve, draft) }
+    let answer: Mm7Answer
+    try {
+      answer = await transport.post(peer, writeMm7(draft), signal)
+    } catch (error) {
+      // No answer: the same request is repeated later, with the same TransactionID (MM7-062).
+      const text = `no answer from ${peer.host ?? peerKey}: ${error instanceof Error ? error.message : String(error)}`
+      return {
+        outcomes: allOf(serve, { state: 'deferred', status: { code: '4.4.1', text }, remoteMta: peer.host }),
+      }
+    }
+    return judged(job, serve, answer, peer.host, signal)
+  }
+
+  async function judged(
+    job: DeliveryJob,
+    serve: readonly number[],
+    answer: Mm7Answer,
+    remoteMta: string | undefined,
+    signal: AbortSignal,
+  ): Promise<DeliveryResult> {
+    let response: Mm7Response
+    try {
+      response = readMm7Response(answer.body)
+    } catch (error) {
+      const text = `HTTP ${answer.httpStatus} without an MM7 answer: ${error instanceof Error ? error.message : String(error)}`
+      // An error page of a proxy may go away; a peer that says 4xx to the request itself will say it again.
+      const final =
+        answer.httpStatus >= 400 && answer.httpStatus < 500 && ![401, 408, 429].includes(answer.httpStatus)
+      return {
+        outcomes: allOf(serve, {
+          state: final ? 'failed' : 'deferred',
+          status: { code: final ? '5.5.0' : '4.3.0', text },
+          remoteMta,
+        }),
+        ...(answer.retryAfterSeconds === undefined ? {} : { retryAfterMs: answer.retryAfterSeconds * 1000 }),
+      }
+    }
+    const status = mm7Status(response.statusCode)
+    const shown = `${response.statusCode} ${response.statusText || status.text}`
+    const said = {
+      status: { code: status.dsnStatus, text: shown },
+      diagnostic: { type: 'x-mm7', text: shown },
+      remoteMta,
+    } as const
+    const retryAfter =
+      answer.retryAfterSeconds === undefined ? {} : { retryAfterMs: answer.retryAfterSeconds * 1000 }
+    if (status.retry === 'done') {
+      const outcomes = serve.map((index) => accepted(job, index, response, remoteMta))
+      return { outcomes, ...(response.messageId === undefined ? {} : { peerMessageId: response.messageId }) }
+    }
+    if (status.retry === 'split' && serve.length > 1) {
+      // One request for each recipient (3003).
+      const results: DeliveryResult[] = []
+      for (const index of serve) results.push(await attempt(job, [index], signal))
+      const last = results.findLast((r) => r.peerMessageId !== undefined)?.peerMessageId
+      return {
+        outcomes: results.flatMap((r) => r.outcomes),
+        ...(last === undefined ? {} : { peerMessageId: last }),
+      }
+    }
+    return {
+      outcomes: allOf(serve, { state: status.retry === 'yes' ? 'deferred' : 'failed', ...said }),
+      ...retryAfter,
+    }
+  }
+
+  /** 1100: recipients that Details names have failed, the others were taken (MM7-051). */
+  function accepted(
+    job: DeliveryJob,
+    index: number,
+    response: Mm7Response,
+    remoteMta: string | undefined,
+  ): Outcome {
+    const address = job.delivery.recipients.find((r) => r.index === index)?.address ?? ''
+    const number = address.replace(/@.*$/, '').replace(/\D/g, '')
+    const named =
+      response.statusCode === 1100 &&
+      (response.details ?? '')
+        .split(/[\s,;]+/)
+        .some((word) => word === address || (number !== '' && word.replace(/\D/g, '') === number))
+    if (!named)
+      return {
+        index,
+        state: 'relayed',
+        status: { code: '2.0.0', text: response.statusText || 'Success' },
+        remoteMta,
+      }
+    const text = `1100 ${response.statusText}: ${response.details}`
+    return {
+      index,
+      state: 'failed',
+      status: { code: '5.1.1', text },
+      diagnostic: { type: 'x-mm7', text },
+      remoteMta,
+    }
+  }
+}

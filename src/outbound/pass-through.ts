@@ -1,0 +1,55 @@
+/** Mail that stays mail: the accepted octets, and our trace field on top (RFC 5321 §4.4, QUE-043, QUE-061). */
+import { toMailDate } from '../mapping/times.ts'
+import type { DeliveryRecord } from '../model/queue.ts'
+import type { Settings } from '../model/settings.ts'
+import type { SmtpEnvelope } from '../model/smtp-envelope.ts'
+import { writeField } from '../wire/mime/write-header.ts'
+
+/** Our Received field, or nothing for what we made ourselves (GEN-002). */
+export function traceField(delivery: DeliveryRecord, settings: Settings): string {
+  const { origin, queueId } = delivery.entry
+  if (origin.carrier !== 'mail' || origin.own) return ''
+  const { session, receivedAt } = origin.envelope
+  const protocol = session.esmtp
+    ? `ESMTP${session.tls ? 'S' : ''}${session.auth === null ? '' : 'A'}`
+    : 'SMTP'
+  const date = toMailDate({ epoch: receivedAt, offsetMinutes: 0 })
+  const ip = settings.trace.showIp ? ` ([${session.ip}])` : ''
+  return writeField(
+    'Received',
+    `from ${session.ehlo}${ip} by ${settings.gateway.host} with ${protocol} id ${queueId}; ${date}`,
+  )
+}
+
+/** The parameters that pass on to the next hop: those it offers (RFC 3461 §5, RFC 2852 §4). */
+export function passedEnvelope(
+  envelope: SmtpEnvelope,
+  addresses: readonly string[],
+  extensions: ReadonlyMap<string, string>,
+  now: number,
+): {
+  mailFrom: { path: string | null; params: Record<string, string> }
+  rcptTo: { path: string; params: Record<string, string> }[]
+} {
+  const dsn = extensions.has('DSN')
+  const given = envelope.mailFrom.params
+  const mailParams: Record<string, string> = {}
+  if (dsn && given.ENVID !== undefined) mailParams.ENVID = given.ENVID
+  if (dsn && given.RET !== undefined) mailParams.RET = given.RET
+  if (extensions.has('8BITMIME') && given.BODY !== undefined) mailParams.BODY = given.BODY
+  const by = /^([+-]?\d+);([RN]T?)$/i.exec(given.BY ?? '')
+  if (by && extensions.has('DELIVERBY')) {
+    const left = Number(by[1]) - (Math.floor(now / 1000) - envelope.receivedAt)
+    if (left > 0 || by[2]?.toUpperCase().startsWith('N')) mailParams.BY = `${left};${by[2]?.toUpperCase()}`
+  }
+  return {
+    mailFrom: { path: envelope.mailFrom.path, params: mailParams },
+    rcptTo: addresses.map((path) => {
+      const rcpt = envelope.rcptTo.find((r) => r.path === path)
+      const params: Record<string, string> = {}
+      if (dsn && rcpt?.params.NOTIFY !== undefined) params.NOTIFY = rcpt.params.NOTIFY
+      if (dsn && rcpt?.params.ORCPT !== undefined) params.ORCPT = rcpt.params.ORCPT
+      return { path, params }
+    }),
+  }
+}

@@ -1,0 +1,171 @@
+/** Delivery by SMTP: to a configured relay, or to the domain's own servers (ADR-042, QUE-011 to QUE-013). */
+import { writeMail } from '../mapping/carriers/mail.ts'
+import type { Outcome } from '../model/queue.ts'
+import { isRefusal, type Refusal } from '../model/refusal.ts'
+import type { Settings } from '../model/settings.ts'
+import type { Adapter, DeliveryJob, DeliveryResult } from '../queue/adapter.ts'
+import type { MxAnswer } from './mx.ts'
+import { allOf, refusedOutcomes } from './outcomes.ts'
+import { passedEnvelope, traceField } from './pass-through.ts'
+import type {
+  OutgoingEnvelope,
+  SmtpConversation,
+  SmtpHop,
+  SmtpReplyLine,
+  SmtpTransport,
+} from './transports.ts'
+
+export function createSmtpRelayAdapter(
+  settings: Settings,
+  transport: SmtpTransport,
+  resolveMx: (domain: string) => Promise<MxAnswer>,
+): Adapter {
+  return {
+    kinds: ['smtp', 'mx'],
+    async deliver(job, signal) {
+      const [kind, peerKey = ''] = job.delivery.target.split(':')
+      if (kind === 'smtp') {
+        const peer = settings.peers[peerKey]
+        if (!peer?.host)
+          return {
+            outcomes: allOf(job.serve, {
+              state: 'deferred',
+              status: { code: '4.3.5', text: `relay ${peerKey} is not configured` },
+            }),
+          }
+        const hop: SmtpHop = { host: peer.host, port: peer.port, tls: peer.tls, login: peer.login }
+        return attempt(job, job.serve, [hop], signal)
+      }
+      const outcomes: Outcome[] = []
+      for (const [domain, serve] of byDomain(job)) {
+        const found = await resolveMx(domain)
+        if (found.kind === 'hosts') {
+          const hops = found.hosts.map((host): SmtpHop => ({ host }))
+          outcomes.push(...(await attempt(job, serve, hops, signal)).outcomes)
+        } else
+          outcomes.push(
+            ...allOf(serve, {
+              state: found.kind === 'later' ? 'deferred' : 'failed',
+              status: { code: found.status, text: found.text },
+            }),
+          )
+      }
+      return { outcomes }
+    },
+    close: () => transport.close(),
+  }
+
+  /** The first hop that can be talked to decides; those that cannot are passed over (QUE-013). */
+  async function attempt(
+    job: DeliveryJob,
+    serve: readonly number[],
+    hops: readonly SmtpHop[],
+    signal: AbortSignal,
+  ): Promise<DeliveryResult> {
+    let last = 'no host to try'
+    for (const hop of hops) {
+      let conversation: SmtpConversation
+      try {
+        conversation = await transport.open(hop, signal)
+      } catch (error) {
+        last = `${hop.host}: ${error instanceof Error ? error.message : String(error)}`
+        continue
+      }
+      try {
+        const mail = await mailFor(job, serve, conversation)
+        if (isRefusal(mail)) return { outcomes: refusedOutcomes(serve, mail) }
+        const size = mail.octets.reduce((sum, piece) => sum + piece.length, 0)
+        const limit = Number(conversation.extensions.get('SIZE') || 0)
+        if (limit > 0 && size > limit)
+          return {
+            outcomes: allOf(serve, {
+              state: 'failed',
+              status: { code: '5.3.4', text: `${hop.host} takes ${limit} octets` },
+              remoteMta: hop.host,
+            }),
+          }
+        const sent = await conversation.send(mail.envelope, mail.octets)
+        return {
+          outcomes: serve.map((index) => judged(index, mail.pathOf.get(index), sent, conversation.remoteMta)),
+        }
+      } catch (error) {
+        last = `${hop.host}: ${error instanceof Error ? error.message : String(error)}`
+        // Lost after the message may have been taken: it is tried again, at least once is the rule (QUE-002).
+        break
+      } finally {
+        conversation.quit()
+      }
+    }
+    return { outcomes: allOf(serve, { state: 'deferred', status: { code: '4.4.1', text: last } }) }
+  }
+
+  async function mailFor(
+    job: DeliveryJob,
+    serve: readonly number[],
+    hop: SmtpConversation,
+  ): Promise<Prepared | Refusal> {
+    const { origin } = job.delivery.entry
+    if (origin.carrier === 'mail') {
+      const addresses = serve.map((i) => job.delivery.recipients.find((r) => r.index === i)?.address ?? '')
+      const envelope = passedEnvelope(origin.envelope, addresses, hop.extensions, job.now)
+      const trace = Buffer.from(traceField(job.delivery, settings), 'latin1')
+      return {
+        envelope,
+        octets: [trace, await job.octets()],
+        pathOf: new Map(serve.map((index, i) => [index, addresses[i] ?? ''])),
+      }
+    }
+    const message = await job.message()
+    if (isRefusal(message)) return message
+    const written = writeMail(message, serve, hop, { settings, ids: job.ids, now: job.now })
+    if (isRefusal(written)) return written
+    const pathOf = new Map(serve.map((index) => [index, written.rcptOf.get(index) ?? '']))
+    return { envelope: written.envelope, octets: written.octets, pathOf }
+  }
+}
+
+interface Prepared {
+  readonly envelope: OutgoingEnvelope
+  readonly octets: readonly Uint8Array[]
+  /** RCPT path of each recipient. */
+  readonly pathOf: ReadonlyMap<number, string>
+}
+
+function judged(
+  index: number,
+  path: string | undefined,
+  sent: Awaited<ReturnType<SmtpConversation['send']>>,
+  remoteMta: string,
+): Outcome {
+  const own = sent.recipients.find((r) => r.path === path)
+  const decisive: SmtpReplyLine | undefined = own && !own.accepted ? own : sent.final
+  if (!decisive)
+    return {
+      index,
+      state: 'deferred',
+      status: { code: '4.4.2', text: 'the connection ended early' },
+      remoteMta,
+    }
+  const kind = Math.floor(decisive.code / 100)
+  const shown = `${decisive.code}${decisive.enhanced ? ` ${decisive.enhanced}` : ''} ${decisive.text}`
+  if (kind === 2) return { index, state: 'relayed', status: { code: '2.0.0', text: shown }, remoteMta }
+  const final = kind === 5
+  const code = decisive.enhanced || (final ? '5.0.0' : '4.0.0')
+  return {
+    index,
+    state: final ? 'failed' : 'deferred',
+    status: { code, text: shown },
+    diagnostic: { type: 'smtp', text: shown },
+    remoteMta,
+  }
+}
+
+function byDomain(job: DeliveryJob): Map<string, number[]> {
+  const domains = new Map<string, number[]>()
+  for (const index of job.serve) {
+    const address = job.delivery.recipients.find((r) => r.index === index)?.address ?? ''
+    const domain = address.slice(address.lastIndexOf('@') + 1).toLowerCase()
+    domains.set(domain, [...(domains.get(domain) ?? []), index])
+  }
+  return domains
+}

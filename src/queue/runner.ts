@@ -1,0 +1,296 @@
+/** Takes due deliveries out of the spool, runs their adapters, and writes down what became of each recipient. */
+import type { IdSource } from '../model/providers.ts'
+import type {
+  AcceptedMessage,
+  DeliveryRecord,
+  NewQueueEntry,
+  Outcome,
+  QueueEntry,
+  Settlement,
+} from '../model/queue.ts'
+import type { Refusal } from '../model/refusal.ts'
+import type { EpochMs } from '../model/units.ts'
+import type { Adapter, DeliveryJob, DeliveryResult } from './adapter.ts'
+import { HotMessages } from './hot-messages.ts'
+import { nextAttempt } from './schedule.ts'
+import type { Spool } from './spool.ts'
+
+export interface ReportInput {
+  readonly delivery: DeliveryRecord
+  readonly outcomes: readonly Outcome[]
+  readonly octets: () => Promise<Uint8Array>
+  readonly now: EpochMs
+}
+
+export interface RunnerOptions {
+  readonly spool: Spool
+  readonly adapters: readonly Adapter[]
+  readonly now: () => EpochMs
+  readonly ids: IdSource
+  /** Reads an accepted message again by its carrier. */
+  readonly read: (entry: QueueEntry, octets: Uint8Array) => AcceptedMessage | Refusal
+  /** What the outcomes of an attempt call for: DSNs and reports. */
+  readonly reports: (input: ReportInput) => Promise<readonly NewQueueEntry[]>
+  readonly concurrency: { readonly total: number; readonly perTarget: number }
+  /** An attempt that takes longer is taken to be dead. Milliseconds. */
+  readonly leaseMs?: number
+  readonly log: (
+    level: 'info' | 'warn' | 'error',
+    message: string,
+    fields?: Readonly<Record<string, unknown>>,
+  ) => void
+  readonly onSettled?: (target: string, state: string) => void
+}
+
+export interface Runner {
+  remember(queueId: string, octets: Uint8Array, message: AcceptedMessage | undefined): void
+  /** Something was enqueued. */
+  wake(): void
+  /** Does all that is due, and what arises from it, one after the other; for runs with a clock of their own. */
+  runDue(): Promise<number>
+  start(): void
+  /** No new attempts; waits for those under way. What is not done by then is leased no more. */
+  stop(drainMs: number): Promise<void>
+}
+
+const hotOctets = 32 * 1024 * 1024
+const claimAtOnce = 64
+/** Sleep at the longest: a clock that was set, or a change by another process, is noticed after this. */
+const maxSleepMs = 60_000
+
+export function createRunner(options: RunnerOptions): Runner {
+  const { spool } = options
+  const leaseMs = options.leaseMs ?? 600_000
+  const hot = new HotMessages(hotOctets)
+  const byKind = new Map(options.adapters.flatMap((a) => a.kinds.map((kind): [string, Adapter] => [kind, a])))
+  const stopping = new AbortController()
+  const running = new Map<number, Promise<void>>()
+  const perTarget = new Map<string, number>()
+  let backlog: DeliveryRecord[] = []
+  let started = false
+  let claiming = false
+  let again = false
+  let timer: NodeJS.Timeout | undefined
+  const settled = groupSettlements(spool)
+
+  const kindOf = (target: string): string => target.split(':')[0] ?? ''
+  const isOpen = (state: string): boolean => state === 'pending' || state === 'deferred'
+
+  async function attempt(delivery: DeliveryRecord): Promise<Settlement> {
+    const now = options.now()
+    const { queueId } = delivery.entry
+    const serve = delivery.recipients.filter((r) => isOpen(r.state)).map((r) => r.index)
+    const octets = async (): Promise<Uint8Array> => hot.get(queueId)?.octets ?? spool.octets(queueId)
+    const result =
+      delivery.expiresAt <= now
+        ? { outcomes: serve.map((index) => expired(index)) }
+        : await deliver(delivery, serve, octets, now)
+    const after = options.now()
+    const deferred = result.outcomes.some((o) => o.state === 'deferred')
+    const next = nextAttempt(delivery.attempts + 1, after, options.ids.random(), result.retryAfterMs)
+    const reports = await options.reports({ delivery, outcomes: result.outcomes, octets, now: after })
+    for (const outcome of result.outcomes) {
+      options.onSettled?.(kindOf(delivery.target), outcome.state)
+      const level = outcome.state === 'delivered' || outcome.state === 'relayed' ? 'info' : 'warn'
+      options.log(level, `recipient ${outcome.state}`, {
+        queueId,
+        target: delivery.target,
+        recipient: delivery.recipients.find((r) => r.index === outcome.index)?.address,
+        status: outcome.status.code,
+        text: outcome.status.text,
+      })
+    }
+    return {
+      deliveryId: delivery.deliveryId,
+      outcomes: result.outcomes,
+      now: after,
+      ...(deferred ? { nextDueAt: Math.min(next, delivery.expiresAt) } : {}),
+      ...(result.peerMessageId === undefined ? {} : { peerMessageId: result.peerMessageId }),
+      ...(result.mailbox === undefined ? {} : { mailbox: result.mailbox }),
+      reports,
+    }
+  }
+
+  async function deliver(
+    delivery: DeliveryRecord,
+    serve: readonly number[],
+    octets: () => Promise<Uint8Array>,
+    now: EpochMs,
+  ): Promise<DeliveryResult> {
+    const adapter = byKind.get(kindOf(delivery.target))
+    if (!adapter)
+      return { outcomes: serve.map((index) => temporary(index, `no way out to ${delivery.target}`)) }
+    const { queueId } = delivery.entry
+    const job: DeliveryJob = {
+      delivery,
+      serve,
+      now,
+      ids: options.ids.of(queueId, String(delivery.number)),
+      octets,
+      message: async () => hot.get(queueId)?.message ?? options.read(delivery.entry, await octets()),
+    }
+    try {
+      return await adapter.deliver(job, stopping.signal)
+    } catch (error) {
+      options.log('error', 'a delivery failed', { queueId, target: delivery.target, error: String(error) })
+      return { outcomes: serve.map((index) => temporary(index, 'local error')) }
+    }
+  }
+
+  /** Writes what became of the attempt; a spool that cannot be written now is asked again, since the fate is decided. */
+  async function conclude(settlement: Settlement): Promise<void> {
+    for (let wait = 1000; ; wait = Math.min(wait * 2, 30_000)) {
+      try {
+        await settled(settlement)
+        return
+      } catch (error) {
+        options.log('error', 'an outcome could not be written', { error: String(error) })
+        if (settlement.mailbox || stopping.signal.aborted) {
+          // Nothing left the gateway: the lease's end brings the delivery back (QUE-060).
+          await spool.release([settlement.deliveryId]).catch(() => {})
+          return
+        }
+        await new Promise((resolve) => setTimeout(resolve, wait).unref())
+      }
+    }
+  }
+
+  function launch(delivery: DeliveryRecord): void {
+    perTarget.set(delivery.target, (perTarget.get(delivery.target) ?? 0) + 1)
+    const work = attempt(delivery)
+      .then(conclude)
+      .catch((error: unknown) => {
+        options.log('error', 'an attempt ended badly', {
+          queueId: delivery.entry.queueId,
+          error: String(error),
+        })
+      })
+      .finally(() => {
+        running.delete(delivery.deliveryId)
+        hot.forget(delivery.entry.queueId)
+        const left = (perTarget.get(delivery.target) ?? 1) - 1
+        if (left > 0) perTarget.set(delivery.target, left)
+        else perTarget.delete(delivery.target)
+        pump()
+      })
+    running.set(delivery.deliveryId, work)
+  }
+
+  /** Starts what may run; a target that is busy does not hold up the others. */
+  function pump(): void {
+    if (!started || stopping.signal.aborted) return
+    const { total, perTarget: each } = options.concurrency
+    const held: DeliveryRecord[] = []
+    for (const delivery of backlog) {
+      if (running.size < total && (perTarget.get(delivery.target) ?? 0) < each) launch(delivery)
+      else held.push(delivery)
+    }
+    backlog = held
+    if (backlog.length < claimAtOnce && running.size < total) void claim()
+  }
+
+  async function claim(): Promise<void> {
+    if (claiming) {
+      again = true
+      return
+    }
+    claiming = true
+    clearTimeout(timer)
+    try {
+      do {
+        again = false
+        const now = options.now()
+        const found = await spool.claim(now, now + leaseMs, claimAtOnce)
+        backlog.push(...found)
+        if (found.length > 0) queueMicrotask(pump)
+        if (found.length === claimAtOnce && backlog.length < claimAtOnce * 4) again = true
+      } while (again && !stopping.signal.aborted)
+      const due = await spool.nextDue()
+      if (stopping.signal.aborted) return
+      const wait = due === undefined ? maxSleepMs : Math.min(Math.max(due - options.now(), 10), maxSleepMs)
+      timer = setTimeout(() => void claim(), wait)
+    } catch (error) {
+      options.log('error', 'the queue could not be read', { error: String(error) })
+      timer = setTimeout(() => void claim(), 1000)
+    } finally {
+      claiming = false
+      if (again && !stopping.signal.aborted) queueMicrotask(() => void claim())
+    }
+  }
+
+  return {
+    remember(queueId, octets, message) {
+      hot.remember(queueId, { octets, message })
+    },
+    wake() {
+      if (started) void claim()
+    },
+    async runDue() {
+      let count = 0
+      for (;;) {
+        const now = options.now()
+        const due = await spool.claim(now, now + leaseMs, 1000)
+        if (due.length === 0) return count
+        for (const delivery of [...due].sort((a, b) => a.deliveryId - b.deliveryId)) {
+          await spool.settle([await attempt(delivery)])
+          count++
+        }
+      }
+    },
+    start() {
+      started = true
+      void claim()
+    },
+    async stop(drainMs) {
+      started = false
+      clearTimeout(timer)
+      const unstarted = backlog.map((d) => d.deliveryId)
+      backlog = []
+      const drained = Promise.all(running.values())
+      const late = new Promise<void>((resolve) => setTimeout(resolve, drainMs).unref())
+      await Promise.race([drained, late])
+      stopping.abort()
+      await Promise.race([
+        Promise.all(running.values()),
+        new Promise<void>((resolve) => setTimeout(resolve, 1000).unref()),
+      ])
+      await spool.release([...unstarted, ...running.keys()]).catch(() => {})
+      for (const adapter of options.adapters) await adapter.close()
+    },
+  }
+}
+
+const expired = (index: number): Outcome => ({
+  index,
+  state: 'expired',
+  status: { code: '5.4.7', text: 'The time allowed for delivery has passed' },
+})
+
+const temporary = (index: number, text: string): Outcome => ({
+  index,
+  state: 'deferred',
+  status: { code: '4.3.0', text },
+})
+
+/** Settlements that come in one turn of the event loop are one call: the writer then syncs once for all. */
+function groupSettlements(spool: Spool): (settlement: Settlement) => Promise<void> {
+  let waiting: { settlement: Settlement; resolve: () => void; reject: (error: unknown) => void }[] = []
+  return (settlement) =>
+    new Promise((resolve, reject) => {
+      waiting.push({ settlement, resolve, reject })
+      if (waiting.length > 1) return
+      setImmediate(() => {
+        const group = waiting
+        waiting = []
+        spool.settle(group.map((g) => g.settlement)).then(
+          () => {
+            for (const g of group) g.resolve()
+          },
+          () => {
+            // One that cannot be written must not take the others with it.
+            for (const g of group) spool.settle([g.settlement]).then(g.resolve, g.reject)
+          },
+        )
+      })
+    })
+}

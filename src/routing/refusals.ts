@@ -1,0 +1,20 @@
+/** Refusals in MM7's own terms (mapping.md 1.4). */
+import type { RefusalReason } from '../model/refusal.ts'
+
+export const mm7StatusOf: Readonly<Record<RefusalReason, number>> = {
+  malformed: 2007,
+  'bad-recipient': 2002,
+  'unknown-recipient': 2002,
+  'bad-sender': 2002,
+  'sender-hiding': 3002,
+  'reply-charging': 3002,
+  'content-refused': 2004,
+  'too-large': 2004,
+  privacy: 3002,
+  'not-authorised': 2001,
+  identity: 4001,
+  'operation-denied': 4007,
+  loop: 3002,
+  expired: 1000,
+  temporary: 4006,
+}
