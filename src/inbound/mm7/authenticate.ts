@@ -1,0 +1,151 @@
+/** Which peer speaks (MM7-028, MM7-029; RFC 7616, RFC 7617): by Basic or Digest credentials, else by its address. */
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { Peer, Settings } from '../../model/settings.ts'
+import type { EpochMs } from '../../model/units.ts'
+
+export type Authenticated =
+  | { readonly peer: string }
+  | { readonly status: 401; readonly challenges: readonly string[] }
+  | { readonly status: 403 }
+
+export interface AuthRequest {
+  readonly authorization: string | undefined
+  readonly method: string
+  readonly url: string
+  readonly ip: string
+  readonly tls: boolean
+}
+
+/** A nonce is good for this long (MM7-029). */
+const nonceMs = 300_000
+const algorithms = { 'SHA-256': 'sha256', MD5: 'md5' } as const
+
+export class Authenticator {
+  readonly #settings: Settings
+  readonly #plaintext: 'never' | 'loopback' | 'always'
+  readonly #now: () => EpochMs
+  readonly #secret = randomBytes(32)
+
+  constructor(settings: Settings, plaintext: 'never' | 'loopback' | 'always', now: () => EpochMs) {
+    this.#settings = settings
+    this.#plaintext = plaintext
+    this.#now = now
+  }
+
+  identify(request: AuthRequest): Authenticated {
+    const peers = Object.entries(this.#settings.peers).filter(([, peer]) => peer.interface === 'mm7')
+    const { authorization } = request
+    if (authorization !== undefined && authorization !== '') {
+      const name = /^basic\s/i.test(authorization)
+        ? this.#basic(request, peers)
+        : /^digest\s/i.test(authorization)
+          ? this.#digest(request, peers)
+          : undefined
+      if (name === undefined) return this.#challenge(peers.map(([, peer]) => peer))
+      const peer = this.#settings.peers[name]
+      return peer?.ip !== undefined && peer.auth === undefined && peer.ip !== request.ip
+        ? { status: 403 }
+        : { peer: name }
+    }
+    // Known by its address alone: only a peer that is not to log in.
+    const byAddress = peers.filter(([, peer]) => peer.ip === request.ip)
+    const [open] = byAddress.filter(([, peer]) => peer.auth === undefined)
+    if (open) return { peer: open[0] }
+    const asked = (byAddress.length > 0 ? byAddress : peers).filter(([, peer]) => peer.auth !== undefined)
+    return asked.length > 0 ? this.#challenge(asked.map(([, peer]) => peer)) : { status: 403 }
+  }
+
+  #challenge(peers: readonly Peer[]): Authenticated {
+    const challenges: string[] = []
+    for (const { auth } of peers) {
+      if (!auth) continue
+      const realm = (auth.realm ?? this.#settings.gateway.host).replace(/["\\]/g, '')
+      if (auth.scheme === 'basic') challenges.push(`Basic realm="${realm}", charset="UTF-8"`)
+      else
+        for (const algorithm of Object.keys(algorithms))
+          challenges.push(
+            `Digest realm="${realm}", qop="auth", algorithm=${algorithm}, nonce="${this.#nonce()}"`,
+          )
+    }
+    const unique = [...new Set(challenges)]
+    return {
+      status: 401,
+      challenges: unique.length > 0 ? unique : [`Basic realm="${this.#settings.gateway.host}"`],
+    }
+  }
+
+  #basic(request: AuthRequest, peers: readonly (readonly [string, Peer])[]): string | undefined {
+    const loopback = /^(127\.|::1$)/.test(request.ip)
+    const clearAllowed = this.#plaintext === 'always' || (this.#plaintext === 'loopback' && loopback)
+    if (!request.tls && !clearAllowed) return undefined
+    const encoded = /^basic\s+([A-Za-z0-9+/=]+)$/i.exec((request.authorization ?? '').trim())?.[1]
+    if (encoded === undefined) return undefined
+    const text = Buffer.from(encoded, 'base64').toString('utf8')
+    const colon = text.indexOf(':')
+    if (colon < 0) return undefined
+    const user = text.slice(0, colon)
+    const password = text.slice(colon + 1)
+    return peers.find(
+      ([, { auth }]) =>
+        auth?.scheme === 'basic' &&
+        auth.password !== undefined &&
+        same(auth.user, user) &&
+        same(auth.password, password),
+    )?.[0]
+  }
+
+  #digest(request: AuthRequest, peers: readonly (readonly [string, Peer])[]): string | undefined {
+    const given = digestParameters(request.authorization ?? '')
+    const algorithm = (given.algorithm ?? 'MD5').toUpperCase()
+    const hashName = algorithm === 'SHA-256' || algorithm === 'MD5' ? algorithms[algorithm] : undefined
+    const { username, realm, nonce, uri, response, nc, cnonce, qop } = given
+    if (
+      !hashName ||
+      !username ||
+      realm === undefined ||
+      !nonce ||
+      !uri ||
+      !response ||
+      qop !== 'auth' ||
+      !nc ||
+      !cnonce
+    )
+      return undefined
+    if (uri !== request.url || !this.#isFresh(nonce)) return undefined
+    const hash = (text: string): string => createHash(hashName).update(text).digest('hex')
+    return peers.find(([, { auth }]) => {
+      if (auth?.scheme !== 'digest' || auth.password === undefined || !same(auth.user, username)) return false
+      const ha1 = hash(`${username}:${realm}:${auth.password}`)
+      const ha2 = hash(`${request.method}:${uri}`)
+      return same(hash(`${ha1}:${nonce}:${nc}:${cnonce}:${qop}:${ha2}`), response.toLowerCase())
+    })?.[0]
+  }
+
+  #nonce(): string {
+    const at = this.#now().toString(36)
+    return `${at}.${this.#sign(at)}`
+  }
+
+  #sign(text: string): string {
+    return createHmac('sha256', this.#secret).update(text).digest('base64url').slice(0, 22)
+  }
+
+  #isFresh(nonce: string): boolean {
+    const [at = '', signature = ''] = nonce.split('.')
+    const age = this.#now() - Number.parseInt(at, 36)
+    return same(this.#sign(at), signature) && age >= 0 && age <= nonceMs
+  }
+}
+
+/** Constant time in the content of equally long texts (SEC-062). */
+function same(a: string, b: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+  return timingSafeEqual(digest(a), digest(b))
+}
+
+function digestParameters(header: string): Record<string, string> {
+  const params: Record<string, string> = {}
+  for (const match of header.slice(7, 4000).matchAll(/([a-z0-9]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))/gi))
+    params[(match[1] ?? '').toLowerCase()] = match[2]?.replace(/\\(.)/g, '$1') ?? match[3] ?? ''
+  return params
+}

@@ -1,0 +1,69 @@
+/** Values to IMAP syntax (RFC 3501 §9). Octet strings in, octet strings out. */
+import { encodeUtf7 } from './utf7.ts'
+
+/** ATOM-CHAR and "]" (ASTRING-CHAR). */
+const astringChars = /^[^\x00-\x20(){%*"\\\x7f-\xff]+$/
+
+/** Quoted where that is legal, else a literal (SY-11). NUL can stand in neither. */
+export function string(octets: string): string {
+  if (!/[\x00\r\n\x80-\xff]/.test(octets)) return `"${octets.replace(/["\\]/g, '\\$&')}"`
+  const clean = octets.replaceAll('\0', '')
+  return `{${clean.length}}\r\n${clean}`
+}
+
+/** An atom where that is possible and cannot be taken for NIL. */
+export const astring = (octets: string): string =>
+  octets.length <= 200 && astringChars.test(octets) && !/^nil$/i.test(octets) ? octets : string(octets)
+
+/** A mailbox name as IMAP4rev1 writes it (MB-02). */
+export const mailboxName = (name: string): string => astring(encodeUtf7(name))
+
+/** Human text: printable ASCII, never taken for a response code (SC-10). */
+export const responseText = (text: string): string =>
+  text
+    .replace(/[^\x20-\x7e]/g, '?')
+    .replace(/^[[ ]+/, '')
+    .slice(0, 200) || '-'
+
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
+const two = (n: number): string => (n < 10 ? `0${n}` : String(n))
+
+/** date-time, in quotes: the day is padded with a space (SY-29). */
+export function dateTime(epochMs: number): string {
+  const d = new Date(epochMs)
+  const day = d.getUTCDate()
+  return `"${day < 10 ? ' ' : ''}${day}-${months[d.getUTCMonth()]}-${String(d.getUTCFullYear()).padStart(4, '0')} ${two(
+    d.getUTCHours(),
+  )}:${two(d.getUTCMinutes())}:${two(d.getUTCSeconds())} +0000"`
+}
+
+/** Ascending numbers as a uid-set: 1:3,7. */
+export function numberSet(numbers: readonly number[]): string {
+  let out = ''
+  for (let i = 0; i < numbers.length; ) {
+    const from = numbers[i] ?? 0
+    let to = from
+    for (i += 1; i < numbers.length && numbers[i] === to + 1; i += 1) to += 1
+    out += `${out === '' ? '' : ','}${from === to ? from : `${from}:${to}`}`
+  }
+  return out
+}
+
+/**
+ * Two lists whose i-th elements belong together, as two uid-sets. A range is written only where both sides ascend by
+ * one (UP-02).
+ */
+export function pairedSets(source: readonly number[], target: readonly number[]): [string, string] {
+  const left: string[] = []
+  const right: string[] = []
+  for (let i = 0; i < source.length; ) {
+    const start = i
+    for (i += 1; i < source.length; i += 1)
+      if (source[i] !== (source[i - 1] ?? 0) + 1 || target[i] !== (target[i - 1] ?? 0) + 1) break
+    const range = (list: readonly number[]): string =>
+      i - start === 1 ? String(list[start]) : `${list[start]}:${list[i - 1]}`
+    left.push(range(source))
+    right.push(range(target))
+  }
+  return [left.join(','), right.join(',')]
+}
