@@ -1,11 +1,14 @@
 /** Computes once what FETCH, SORT, THREAD and SEARCH will ask of a message (D6). */
 import type { MessageDigest, PartRange } from '../../model/message-digest.ts'
+import { baseSubject } from './base-subject.ts'
 import { bodyStructureOf } from './body-structure.ts'
 import { parseDate } from './date.ts'
 import { decodeWords } from './encoded-words.ts'
 import { envelopeOf } from './envelope.ts'
 import type { MimeNode } from './node.ts'
 import { fieldValue, scanMessage } from './scan.ts'
+
+export { baseSubject }
 
 export function digestMessage(octets: Uint8Array): MessageDigest {
   const node = scanMessage(octets)
@@ -40,22 +43,10 @@ function rangeOf(node: MimeNode): PartRange {
   }
 }
 
-const ids = (value: string): string[] =>
-  [...value.matchAll(/<([^<>\s]+)>/g)].map((match) => match[1] ?? '').slice(0, 200)
+/** More msg-ids of one message are not kept: the first, which roots the thread, and the last, its parent, are (SO-17). */
+const maxIds = 200
 
-/** Base subject (RFC 5256 §2.1): reply and forward marks and list names are taken off until nothing changes. */
-export function baseSubject(subject: string): string {
-  const blob = String.raw`\[[^[\]]*\]\s*`
-  const leader = new RegExp(String.raw`^(?:(?:${blob})*(?:re|fwd?)\s*(?:${blob})?:\s*|\s+)`, 'i')
-  let text = subject.slice(0, 1000).replace(/\s+/g, ' ')
-  for (let before = ''; before !== text; ) {
-    before = text
-    text = text.replace(/(?:\(fwd\)|\s)+$/i, '')
-    text = text.replace(leader, '')
-    const withoutBlob = text.replace(new RegExp(`^${blob}`), '')
-    if (withoutBlob !== '') text = withoutBlob
-    const forwarded = /^\[fwd:(.*)\]$/i.exec(text)
-    if (forwarded) text = forwarded[1] ?? ''
-  }
-  return text
+function ids(value: string): string[] {
+  const all = [...value.matchAll(/<([^<>\s]+)>/g)].map((match) => match[1] ?? '')
+  return all.length <= maxIds ? all : [...all.slice(0, 1), ...all.slice(1 - maxIds)]
 }
