@@ -49,6 +49,8 @@ const Peer = Type.Object(
     ),
     emitContentClass: Type.Optional(Bool),
     countSubject: Type.Optional(Bool),
+    ackRequest: Type.Optional(Bool),
+    numbers: Type.Optional(Type.Array(Type.String({ pattern: '^\\+\\d+$' }))),
   },
   closed,
 )
@@ -99,6 +101,7 @@ const Config = Type.Object(
     expiry: Type.Object({ strict: Bool }, closed),
     smtputf8: Bool,
     criticality: Type.Union([Type.Literal('relaxed'), Type.Literal('strict')]),
+    mm4: Type.Optional(Type.Object({ ackTimeout: Count }, closed)),
     aliases: Type.Optional(Type.Record(Str, Str)),
     listen: Type.Object(
       { mm7: Listen, smtp: Listen, imap: Listen, imaps: Type.Optional(Listen), admin: Listen },

@@ -5,6 +5,7 @@ import type { Peer } from '../model/settings.ts'
 import type { SmtpEnvelope } from '../model/smtp-envelope.ts'
 import type { XmlElement } from '../wire/mm7/message.ts'
 import type { MappingContext } from './context.ts'
+import type { ResentBlock } from './history.ts'
 
 /** An Internet mail message while it is read. */
 export interface MailSource {
@@ -14,6 +15,22 @@ export interface MailSource {
   /** All fields of that name, top first. */
   fields(name: string): readonly string[]
   readonly receivedAt: number
+  /** Resent-* fields in blocks, the last resending first. */
+  readonly resent: readonly ResentBlock[]
+}
+
+/** An MM4 message while it is read: a mail from a peer that speaks MM4. */
+export interface Mm4Source extends MailSource {
+  readonly peer: Peer
+}
+
+/** An MM4 message while it is written. */
+export interface Mm4Draft {
+  readonly peer: Peer
+  /** Recipients of this copy, positions in NeutralMessage.recipients. */
+  readonly serve: ReadonlySet<number>
+  /** Values are Unicode without line breaks, or already in the form of the header. */
+  add(name: string, value: string): void
 }
 
 /** An Internet mail message while it is written. */
@@ -69,6 +86,8 @@ export interface Element {
   readonly mail: Spelling<MailSource, MailDraft> & { readonly owns: readonly string[] }
   /** TS 23.140 MM7: a SOAP element. */
   readonly mm7?: Spelling<Mm7Source, Mm7DraftBody>
+  /** TS 23.140 §8.4: fields of MM4_forward.REQ. `owns`: those that are no X-Mms-* and never pass through unread. */
+  readonly mm4?: Spelling<Mm4Source, Mm4Draft> & { readonly owns?: readonly string[] }
 }
 
 /** xs:boolean, 1 and 0 too (MAP-191). undefined: neither. */
@@ -80,6 +99,9 @@ export const booleanOf = (text: string | undefined): boolean | undefined =>
       : /^(false|0|no)$/i.test(text)
         ? false
         : undefined
+
+/** A boolean as MM4 writes it. */
+export const yesNo = (value: boolean): string => (value ? 'Yes' : 'No')
 
 /** Line breaks and tabs become one blank, other controls go (SEC-010). */
 export const oneLine = (text: string): string =>

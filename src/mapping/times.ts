@@ -87,6 +87,14 @@ export function whenFromXml(value: string): When | undefined {
   return at && { kind: 'absolute', at }
 }
 
+/** X-Mms-Expiry and its like: seconds, or a date in any syntax peers use (MAP-211, QUIRKS 30). undefined: neither. */
+export function whenFromMm4(value: string): When | undefined {
+  const text = value.trim()
+  if (/^\d{1,9}$/.test(text)) return { kind: 'relative', seconds: Number(text) }
+  const at = fromXmlDateTime(text)
+  return at && { kind: 'absolute', at }
+}
+
 /** The instant of a time that may be relative to the receipt of its message (MAP-176). */
 export const resolved = (when: When, receivedAt: number): number =>
   when.kind === 'absolute' ? when.at.epoch : receivedAt + when.seconds

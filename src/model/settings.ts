@@ -28,6 +28,8 @@ export interface Settings {
   readonly expiry: { readonly strict: boolean }
   readonly smtputf8: boolean
   readonly criticality: 'relaxed' | 'strict'
+  /** ackTimeout: seconds to wait for an MM4 answer before the request is sent again (MAP-210). Default 600. */
+  readonly mm4?: { readonly ackTimeout: number } | undefined
   /** Local aliases at served domains: local part -> number or address (ADR-027). */
   readonly aliases?: Readonly<Record<string, string>> | undefined
 }
@@ -73,6 +75,10 @@ export interface Peer {
   readonly tls?: 'never' | 'opportunistic' | 'required' | undefined
   readonly emitContentClass?: boolean | undefined
   readonly countSubject?: boolean | undefined
+  /** mm4: whether we ask for MM4_forward.RES (default yes); a peer that never answers is taken at its 250. */
+  readonly ackRequest?: boolean | undefined
+  /** mm4: prefixes of the numbers that the peer may send from (SEC-031); absent = any. */
+  readonly numbers?: readonly string[] | undefined
 }
 
 /** `match`: number:<prefix> | shortcode:<digits> | domain:<name, .parent or *> | address:<addr-spec>. */

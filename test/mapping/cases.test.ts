@@ -87,7 +87,7 @@ const xml = (e: XmlElement): unknown => [
 ]
 
 const cases = readdirSync(root).filter((name) => existsSync(new URL(`${name}/case.json`, root)))
-const mmsToMail = ['S01', 'S02', 'S03', 'S04', 'S05', 'S07', 'S08', 'S09', 'S12', 'S18', 'S19', 'S21']
+const mmsToMail = ['S01', 'S02', 'S03', 'S04', 'S05', 'S07', 'S08', 'S09', 'S12', 'S18', 'S19', 'S21', 'S82']
 const mailToMms = ['S22', 'S23', 'S24', 'S25', 'S26', 'S27', 'S31', 'S32', 'S33', 'S34', 'S35', 'S36']
 const folder = (id: string) => new URL(`${cases.find((c) => c.startsWith(id))!}/`, root)
 const merged = (id: string): Settings => ({

@@ -3,7 +3,7 @@ import type { Field, NeutralDraft, NeutralMessage } from '../../model/neutral.ts
 import { isRefusal, type Refusal, refusal } from '../../model/refusal.ts'
 import type { EnvelopePath, SmtpEnvelope } from '../../model/smtp-envelope.ts'
 import { decodeWords } from '../../wire/mime/encoded-words.ts'
-import { allFields, fieldValue, scanMessage } from '../../wire/mime/scan.ts'
+import { allFields, fieldValue, headerFields, scanMessage } from '../../wire/mime/scan.ts'
 import { writeMessage } from '../../wire/mime/write.ts'
 import { encodeUnstructured } from '../../wire/mime/write-header.ts'
 import { addressKey, checkedMail, isServedDomain, mailAddressOf, splitAddrSpec } from '../addresses.ts'
@@ -12,11 +12,12 @@ import { readPart } from '../content/read-content.ts'
 import type { MappingContext } from '../context.ts'
 import { oneLine } from '../element.ts'
 import { elements } from '../elements.ts'
+import { resentBlocks } from '../history.ts'
 import { toMailDate } from '../times.ts'
 
 const owned = new Set(elements.flatMap((e) => e.mail.owns.map((name) => name.toLowerCase())))
 /** Structure and trace: read elsewhere, or made anew. */
-const structural =
+export const structuralField =
   /^(mime-version|content-.*|received|return-path|bcc|original-recipient|x-mms-.*|x-gateway-.*)$/i
 /** More Received fields than this are a loop (MAP-156, QUE-040). */
 export const maxReceived = 100
@@ -33,6 +34,7 @@ export function readMail(
     receivedAt: envelope.receivedAt,
     field: (name: string) => fieldValue(octets, node, name),
     fields: (name: string) => allFields(octets, node, name),
+    resent: node.fields.some((f) => /^resent-/i.test(f.name)) ? resentBlocks(headerFields(octets, node)) : [],
   }
   const trace = source.fields('Received')
   if (trace.length > maxReceived) return refusal('loop', `more than ${maxReceived} Received fields`)
@@ -48,7 +50,7 @@ export function readMail(
     vas: {},
     content: readPart(octets, node),
     passThrough: node.fields
-      .filter((f) => !owned.has(f.name.toLowerCase()) && !structural.test(f.name))
+      .filter((f) => !owned.has(f.name.toLowerCase()) && !structuralField.test(f.name))
       .map(
         (f): Field => ({
           name: f.name,
@@ -96,7 +98,7 @@ export function writeMail(
     rcptTo.push({ index, path: address, params: {} })
   }
   const header: Field[] = [
-    { name: 'Received', value: received(message, ctx) },
+    { name: 'Received', value: receivedWithMms(message, ctx) },
     ...message.trace.map((value) => ({ name: 'Received', value })),
   ]
   const structured = new Set([
@@ -107,6 +109,12 @@ export function writeMail(
     'date',
     'message-id',
     'disposition-notification-to',
+    'resent-date',
+    'resent-from',
+    'resent-sender',
+    'resent-to',
+    'resent-cc',
+    'resent-message-id',
   ])
   const draft = {
     header,
@@ -141,8 +149,8 @@ export function mailReversePath(message: NeutralMessage, ctx: MappingContext): s
     : `report+${message.queueId}@${ctx.settings.gateway.mmsDomain}`
 }
 
-/** Exactly one new trace field, without a `for` clause (MAP-110, SEC-040, SEC-041). */
-function received(message: NeutralMessage, ctx: MappingContext): string {
+/** Value of the one new trace field of a message from MMS, without a `for` clause (MAP-110, SEC-040, SEC-041). */
+export function receivedWithMms(message: NeutralMessage, ctx: MappingContext): string {
   const peer = message.peer === undefined ? undefined : ctx.settings.peers[message.peer]
   const ip = ctx.settings.trace.showIp && peer?.ip ? ` ([${peer.ip}])` : ''
   const at = toMailDate({ epoch: message.receivedAt, offsetMinutes: 0 })

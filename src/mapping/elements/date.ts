@@ -1,4 +1,5 @@
 import type { Element } from '../element.ts'
+import { firstSend } from '../history.ts'
 import { fromMailDate, fromXmlDateTime, toMailDate, toXmlDateTime } from '../times.ts'
 
 /** Submission time: same instant, same offset (MAP-066, MAP-141); absent or invalid = time of receipt in UTC. */
@@ -8,10 +9,13 @@ export const date: Element = {
   mail: {
     owns: ['Date'],
     read(mail, mm) {
-      mm.date = fromMailDate(mail.field('Date') ?? '') ?? { epoch: mail.receivedAt, offsetMinutes: 0 }
+      mm.date = fromMailDate(mail.resent[0]?.get('date') ?? mail.field('Date') ?? '') ?? {
+        epoch: mail.receivedAt,
+        offsetMinutes: 0,
+      }
     },
     write(mm, mail) {
-      mail.add('Date', toMailDate(mm.date))
+      mail.add('Date', toMailDate(firstSend(mm)?.at ?? mm.date))
     },
   },
   mm7: {
@@ -23,6 +27,15 @@ export const date: Element = {
     },
     write(mm, request) {
       request.set('TimeStamp', toXmlDateTime(mm.date))
+    },
+  },
+  mm4: {
+    owns: ['Date'],
+    read(mail, mm) {
+      mm.date = fromMailDate(mail.field('Date') ?? '') ?? { epoch: mail.receivedAt, offsetMinutes: 0 }
+    },
+    write(mm, mail) {
+      mail.add('Date', toMailDate(mm.date))
     },
   },
 }

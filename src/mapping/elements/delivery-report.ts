@@ -1,4 +1,5 @@
-import { booleanOf, type Element } from '../element.ts'
+import type { NeutralMessage } from '../../model/neutral.ts'
+import { booleanOf, type Element, yesNo } from '../element.ts'
 import { fromXtext, toXtext } from '../xtext.ts'
 
 /**
@@ -32,17 +33,28 @@ export const deliveryReport: Element = {
     },
     write(mm, request) {
       if (request.operation !== 'SubmitReq') return
-      const group = [...request.serve].map((index) => mm.recipients[index]?.notify)
-      const notify = group[0]
-      const wanted =
-        mm.source !== 'mm3'
-          ? mm.deliveryReport
-          : notify === 'never'
-            ? false
-            : notify?.success
-              ? true
-              : undefined
+      const wanted = wantedBy(mm, request.serve)
       if (wanted !== undefined) request.set('DeliveryReport', String(wanted))
     },
   },
+  mm4: {
+    read(mail, mm) {
+      mm.deliveryReport = booleanOf(mail.field('X-Mms-Delivery-Report'))
+      mm.originatorRsReport = booleanOf(mail.field('X-Mms-Originator-R/S-Delivery-Report'))
+    },
+    write(mm, mail) {
+      const wanted = wantedBy(mm, mail.serve)
+      if (wanted !== undefined) mail.add('X-Mms-Delivery-Report', yesNo(wanted))
+      if (mm.originatorRsReport !== undefined)
+        mail.add('X-Mms-Originator-R/S-Delivery-Report', yesNo(mm.originatorRsReport))
+    },
+  },
+}
+
+/** What the served group asks for: of a mail by its NOTIFY, which the whole group shares (AMB-29). */
+function wantedBy(mm: NeutralMessage, serve: ReadonlySet<number>): boolean | undefined {
+  if (mm.source !== 'mm3') return mm.deliveryReport
+  const [first] = serve
+  const notify = first === undefined ? undefined : mm.recipients[first]?.notify
+  return notify === 'never' ? false : notify?.success ? true : undefined
 }

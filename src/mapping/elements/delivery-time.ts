@@ -1,6 +1,7 @@
-import { refusal } from '../../model/refusal.ts'
+import type { NeutralDraft, When } from '../../model/neutral.ts'
+import { type Refusal, refusal } from '../../model/refusal.ts'
 import type { Element } from '../element.ts'
-import { resolved, toXmlDateTime, whenFromXml } from '../times.ts'
+import { resolved, toMailDate, toXmlDateTime, whenFromMm4, whenFromXml } from '../times.ts'
 
 /** A hold longer than this is refused (QUE-020), seconds. */
 export const maxHoldSeconds = 7 * 86_400
@@ -17,12 +18,7 @@ export const deliveryTime: Element = {
       const when = whenFromXml(text)
       if (!when)
         return refusal('malformed', `EarliestDeliveryTime ${text.slice(0, 40)} is no date and no duration`)
-      const hold = resolved(when, request.receivedAt)
-      if (hold - request.receivedAt > maxHoldSeconds)
-        return refusal('malformed', 'a message is held for 7 days at the most')
-      if (mm.expiry && hold > request.receivedAt && hold >= resolved(mm.expiry, request.receivedAt))
-        return refusal('malformed', 'the message would expire before its earliest delivery')
-      mm.earliestDelivery = when
+      return hold(when, mm, request.receivedAt)
     },
     write(mm, request, ctx) {
       if (mm.earliestDelivery === undefined || request.operation !== 'SubmitReq') return
@@ -31,4 +27,34 @@ export const deliveryTime: Element = {
         request.set('EarliestDeliveryTime', toXmlDateTime({ epoch: at, offsetMinutes: 0 }))
     },
   },
+  mm4: {
+    read(mail, mm) {
+      const text = mail.field('X-Mms-Delivery-Time')?.trim()
+      // 0 = at once (MAP-211).
+      if (text === undefined || text === '' || text === '0') return
+      const when = whenFromMm4(text)
+      if (!when)
+        return refusal(
+          'malformed',
+          `X-Mms-Delivery-Time ${text.slice(0, 40)} is no date and no number of seconds`,
+        )
+      return hold(when, mm, mail.receivedAt)
+    },
+    write(mm, mail, ctx) {
+      if (mm.earliestDelivery === undefined) return
+      const at = resolved(mm.earliestDelivery, mm.receivedAt)
+      if (at > ctx.now / 1000) mail.add('X-Mms-Delivery-Time', toMailDate({ epoch: at, offsetMinutes: 0 }))
+    },
+  },
+}
+
+/** A hold that ends before the message does, and within the limit (QUE-020). */
+function hold(when: When, mm: NeutralDraft, receivedAt: number): Refusal | undefined {
+  const until = resolved(when, receivedAt)
+  if (until - receivedAt > maxHoldSeconds)
+    return refusal('malformed', 'a message is held for 7 days at the most')
+  if (mm.expiry && until > receivedAt && until >= resolved(mm.expiry, receivedAt))
+    return refusal('malformed', 'the message would expire before its earliest delivery')
+  mm.earliestDelivery = when
+  return undefined
 }

@@ -1,6 +1,6 @@
 import { refusal } from '../../model/refusal.ts'
 import type { Element } from '../element.ts'
-import { resolved, toXmlDateTime, whenFromXml } from '../times.ts'
+import { resolved, toMailDate, toXmlDateTime, whenFromMm4, whenFromXml } from '../times.ts'
 
 /** RFC 2852 §4: nine digits at most. */
 const maxBy = 999_999_999
@@ -41,6 +41,21 @@ export const expiry: Element = {
         'ExpiryDate',
         toXmlDateTime({ epoch: resolved(mm.expiry, mm.receivedAt), offsetMinutes: 0 }),
       )
+    },
+  },
+  mm4: {
+    read(mail, mm) {
+      const text = mail.field('X-Mms-Expiry')?.trim()
+      if (text === undefined || text === '') return
+      const when = whenFromMm4(text)
+      if (!when)
+        return refusal('malformed', `X-Mms-Expiry ${text.slice(0, 40)} is no date and no number of seconds`)
+      mm.expiry = when
+    },
+    write(mm, mail) {
+      if (mm.expiry === undefined) return
+      const epoch = resolved(mm.expiry, mm.receivedAt)
+      mail.add('X-Mms-Expiry', toMailDate({ epoch, offsetMinutes: 0 }))
     },
   },
 }

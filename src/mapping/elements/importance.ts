@@ -37,4 +37,18 @@ export const importance: Element = {
       if (mm.priority === 'high' || mm.priority === 'low') request.set('Priority', table2[mm.priority])
     },
   },
+  mm4: {
+    read(mail, mm) {
+      const value = mail.field('X-Mms-Priority')?.trim().toLowerCase()
+      if (value === undefined || value === '') return
+      mm.priority = value === 'high' || value === 'low' ? value : 'normal'
+      // What a mail client said once is void where MMS says it (MAP-095).
+      mm.passThrough =
+        mm.passThrough?.filter((f) => !/^(importance|x-priority|x-msmail-priority)$/i.test(f.name)) ?? []
+    },
+    write(mm, mail) {
+      if (mm.priority !== undefined)
+        mail.add('X-Mms-Priority', mm.priority === 'normal' ? 'Normal' : table2[mm.priority])
+    },
+  },
 }

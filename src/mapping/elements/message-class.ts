@@ -43,4 +43,13 @@ export const messageClass: Element = {
         request.set('MessageClass', spelt(mm.class))
     },
   },
+  mm4: {
+    owns: ['Auto-Submitted', 'Precedence'],
+    read(mail, mm) {
+      mm.class = read(mail.field('X-Mms-Message-Class')?.trim() || undefined)
+    },
+    write(mm, mail) {
+      if (mm.class !== undefined) mail.add('X-Mms-Message-Class', spelt(mm.class))
+    },
+  },
 }

@@ -1,4 +1,6 @@
-import type { Element } from '../element.ts'
+import { type Element, oneLine } from '../element.ts'
+import { firstSend } from '../history.ts'
+import { unquoted } from '../mm4-ids.ts'
 
 /** RFC 5322 §3.6.4, no controls or blanks, at most 250 octets (MAP-026). */
 const usable = (value: string): boolean =>
@@ -11,16 +13,34 @@ export const messageId: Element = {
   mail: {
     owns: ['Message-ID'],
     read(mail, mm, ctx) {
-      const given = mail.field('Message-ID')?.trim()
+      // Of a mail that was resent, the newest id that its resenders gave (MAP-148).
+      const resent = mail.resent.map((block) => block.get('message-id')).find((id) => id !== undefined)
+      const given = (resent ?? mail.field('Message-ID'))?.trim()
       mm.messageId = given !== undefined && usable(given) ? given : ctx.ids.messageId()
     },
-    write(mm, mail) {
-      mail.add('Message-ID', mm.messageId)
+    write(mm, mail, ctx) {
+      // The id of the original is lost; the MM's own is that of the last resending (MAP-102, MAP-104).
+      mail.add('Message-ID', firstSend(mm) ? ctx.ids.messageId() : mm.messageId)
     },
   },
   mm7: {
     read(_request, mm, ctx) {
       mm.messageId = ctx.ids.messageId()
+    },
+  },
+  mm4: {
+    owns: ['Message-ID'],
+    read(mail, mm, ctx) {
+      const given = mail.field('Message-ID')?.trim()
+      mm.messageId = given !== undefined && usable(given) ? given : ctx.ids.messageId()
+      const written = mail.field('X-Mms-Message-ID')?.trim()
+      if (written === undefined || written === '') return
+      mm.mmsMessageId = unquoted(written)
+      // Kept as received, for a message that may return to MMS (MAP-025).
+      mm.passThrough = [...(mm.passThrough ?? []), { name: 'X-Mms-Message-ID', value: oneLine(written) }]
+    },
+    write(mm, mail) {
+      mail.add('Message-ID', mm.messageId)
     },
   },
 }

@@ -1,5 +1,5 @@
 import { parseAddressList } from '../../wire/mime/addresses.ts'
-import { booleanOf, type Element } from '../element.ts'
+import { booleanOf, type Element, yesNo } from '../element.ts'
 
 /** ReadReply as Disposition-Notification-To, equal to the reverse-path, and back (MAP-096, MAP-139, AMB-22). */
 export const readReply: Element = {
@@ -30,6 +30,16 @@ export const readReply: Element = {
     write(mm, request) {
       if (mm.readReply !== undefined && request.operation === 'SubmitReq')
         request.set('ReadReply', String(mm.readReply))
+    },
+  },
+  mm4: {
+    owns: ['Disposition-Notification-To', 'Disposition-Notification-Options'],
+    read(mail, mm) {
+      // Two names in use (AMB-25).
+      mm.readReply = booleanOf((mail.field('X-Mms-Read-Reply') ?? mail.field('X-Mms-Read-Report'))?.trim())
+    },
+    write(mm, mail) {
+      if (mm.readReply !== undefined) mail.add('X-Mms-Read-Reply', yesNo(mm.readReply))
     },
   },
 }

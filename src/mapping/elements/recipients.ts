@@ -6,7 +6,9 @@ import type { XmlElement } from '../../wire/mm7/message.ts'
 import { addressKey, mailParty, partyFromMms, partyOfMailbox } from '../addresses.ts'
 import type { MappingContext } from '../context.ts'
 import { type Element, type MailSource, oneLine } from '../element.ts'
+import { firstSend } from '../history.ts'
 import { addressField } from '../mail-address.ts'
+import { mm4AddressField, mm4Parties, mm4PathParty } from '../mm4-address.ts'
 import { addressElement, writtenAddress } from '../mm7-address.ts'
 import { fromXtext } from '../xtext.ts'
 
@@ -19,26 +21,16 @@ export const recipients: Element = {
   mail: {
     owns: ['To', 'Cc', 'Bcc', 'Resent-Bcc'],
     read(mail, mm, ctx) {
-      const served = envelopeRecipients(mail, ctx)
+      const served = envelopeRecipients(mail, (path) => mailParty(path, ctx.settings))
       if (isRefusal(served)) return served
-      const list: Recipient[] = []
-      for (const field of ['to', 'cc'] as const)
-        for (const party of shown(mail, field, ctx)) {
-          const match = served.find((s) => addressKey(s.party) === addressKey(party))
-          const again = list.some((r) => r.serve && addressKey(r.party) === addressKey(party))
-          list.push(
-            match && !again
-              ? { ...match, party: { ...party, raw: match.party.raw }, field, serve: true }
-              : { party, field, serve: false },
-          )
-        }
-      const blind = served.filter((s) => !list.some((r) => addressKey(r.party) === addressKey(s.party)))
-      // MAP-127: the only recipient there is may be shown, even if it was blind.
-      const field = served.length === 1 && blind.length === 1 ? 'to' : 'bcc'
-      for (const one of blind) list.push({ ...one, field, serve: true })
-      mm.recipients = list
+      mm.recipients = shownAndServed((field) => shown(mail, field, ctx), served)
     },
     write(mm, mail, ctx) {
+      // Whom the original went to is not known any more (MAP-102, AMB-16).
+      if (firstSend(mm)) {
+        mail.add('To', 'unrecoverable-recipients:;')
+        return
+      }
       let any = false
       for (const field of ['to', 'cc'] as const) {
         const parties = mm.recipients.filter((r) => r.field === field).map((r) => r.party)
@@ -105,6 +97,28 @@ export const recipients: Element = {
       request.set('Recipients', groups)
     },
   },
+  mm4: {
+    owns: ['To', 'Cc', 'Bcc', 'Resent-Bcc'],
+    read(mail, mm, ctx) {
+      const served = envelopeRecipients(mail, (path) => mm4PathParty(path, mail.peer, ctx.settings))
+      if (isRefusal(served)) return served
+      mm.recipients = shownAndServed(
+        (field) => mail.fields(field).flatMap((value) => mm4Parties(value, mail.peer, ctx.settings)),
+        served,
+      )
+    },
+    write(mm, mail) {
+      let any = false
+      for (const field of ['to', 'cc'] as const) {
+        const parties = mm.recipients.filter((r) => r.field === field).map((r) => r.party)
+        const value = mm4AddressField(parties, mail.peer)
+        if (value === '') continue
+        mail.add(field === 'to' ? 'To' : 'Cc', value)
+        any = true
+      }
+      if (!any) mail.add('To', 'undisclosed-recipients:;')
+    },
+  },
 }
 
 /** Address children; a To that holds bare text is one itself (MAP-189). */
@@ -113,7 +127,10 @@ const itemsOf = (group: XmlElement): readonly XmlElement[] =>
 
 function shown(mail: MailSource, field: 'to' | 'cc', ctx: MappingContext): Party[] {
   const parties: Party[] = []
-  for (const value of mail.fields(field))
+  const last = mail.resent[0]
+  // A mail that was resent shows whom it was resent to (AMB-34).
+  const values = last ? [last.get(field) ?? ''] : mail.fields(field)
+  for (const value of values)
     for (const item of parseAddressList(value)) {
       if (item.kind !== 'mailbox') continue
       const raw = `${item.local}@${item.domain}`
@@ -124,10 +141,36 @@ function shown(mail: MailSource, field: 'to' | 'cc', ctx: MappingContext): Party
   return parties
 }
 
-function envelopeRecipients(mail: MailSource, ctx: MappingContext): Recipient[] | Refusal {
+/** Header mailboxes in order, those of the envelope among them served; the rest of the envelope is blind (MAP-125, MAP-126). */
+function shownAndServed(
+  shownIn: (field: 'to' | 'cc') => readonly Party[],
+  served: readonly Recipient[],
+): Recipient[] {
+  const list: Recipient[] = []
+  for (const field of ['to', 'cc'] as const)
+    for (const party of shownIn(field)) {
+      const match = served.find((s) => addressKey(s.party) === addressKey(party))
+      const again = list.some((r) => r.serve && addressKey(r.party) === addressKey(party))
+      list.push(
+        match && !again
+          ? { ...match, party: { ...party, raw: match.party.raw }, field, serve: true }
+          : { party, field, serve: false },
+      )
+    }
+  const blind = served.filter((s) => !list.some((r) => addressKey(r.party) === addressKey(s.party)))
+  // MAP-127: the only recipient there is may be shown, even if it was blind.
+  const field = served.length === 1 && blind.length === 1 ? 'to' : 'bcc'
+  for (const one of blind) list.push({ ...one, field, serve: true })
+  return list
+}
+
+function envelopeRecipients(
+  mail: MailSource,
+  partyOf: (path: string) => Party | Refusal,
+): Recipient[] | Refusal {
   const list: Recipient[] = []
   for (const { path, params } of mail.envelope.rcptTo) {
-    const party = mailParty(path, ctx.settings)
+    const party = partyOf(path)
     if (isRefusal(party)) return party
     if (list.some((r) => addressKey(r.party) === addressKey(party))) continue
     list.push({

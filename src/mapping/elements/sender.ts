@@ -6,7 +6,9 @@ import type { XmlElement } from '../../wire/mm7/message.ts'
 import { addressKey, mailAddressOf, mailParty, partyFromMms, partyOfMailbox } from '../addresses.ts'
 import type { MappingContext } from '../context.ts'
 import { type Element, oneLine } from '../element.ts'
+import { firstSend } from '../history.ts'
 import { addressField } from '../mail-address.ts'
+import { mm4AddressField, mm4Parties } from '../mm4-address.ts'
 import { addressElement, innerAddress } from '../mm7-address.ts'
 
 const badSender = (why: Refusal): Refusal => ({ ...why, refused: 'bad-sender' })
@@ -30,8 +32,11 @@ export const sender: Element = {
   mail: {
     owns: ['From', 'Sender'],
     read(mail, mm, ctx) {
-      const from = mailboxes(mail.field('From'), ctx)
-      const named = from.length === 1 ? from[0] : (mailboxes(mail.field('Sender'), ctx)[0] ?? from[0])
+      // Of a mail that was resent, who resent it last (MAP-146).
+      const last = mail.resent.find((block) => block.has('from'))
+      const from = mailboxes(last ? last.get('from') : mail.field('From'), ctx)
+      const agent = last ? last.get('sender') : mail.field('Sender')
+      const named = from.length === 1 ? from[0] : (mailboxes(agent, ctx)[0] ?? from[0])
       const path = mail.envelope.mailFrom.path
       const party = named ?? (path === null ? undefined : mailParty(path, ctx.settings))
       if (party === undefined) return refusal('bad-sender', 'there is no From, and the reverse-path is null')
@@ -40,7 +45,7 @@ export const sender: Element = {
       if (from.length > 1) mm.from = from
     },
     write(mm, mail, ctx) {
-      const from = mm.from ?? [mm.sender]
+      const from = firstSend(mm)?.by ?? mm.from ?? [mm.sender]
       const value = addressField(from, ctx.settings)
       if (isRefusal(value)) return badSender(value)
       mail.add('From', value)
@@ -88,6 +93,27 @@ export const sender: Element = {
         ...(vasId ? [text('VASID', vasId)] : []),
         { name: 'SenderAddress', namespace: '', attributes: {}, children: [address], text: '' },
       ])
+    },
+  },
+  mm4: {
+    owns: ['From', 'Sender'],
+    read(mail, mm, ctx) {
+      const from = mail.fields('From').flatMap((value) => mm4Parties(value, mail.peer, ctx.settings))
+      const [first] = from
+      if (!first) return refusal('bad-sender', 'there is no From that can be answered', mail.field('From'))
+      // A number must be one that the peer's operator gives out, where that is told (SEC-031).
+      const { numbers } = mail.peer
+      if (numbers && first.kind === 'number' && !numbers.some((prefix) => first.value.startsWith(prefix)))
+        return refusal('bad-sender', 'the sender is not a number of this peer', first.raw)
+      mm.sender = first
+      if (from.length > 1) mm.from = from
+    },
+    write(mm, mail) {
+      const from = mm.from ?? [mm.sender]
+      const value = mm4AddressField(from, mail.peer)
+      if (value === '') return refusal('bad-sender', 'the sender has no form on MM4', mm.sender.raw)
+      mail.add('From', value)
+      if (from.length > 1) mail.add('Sender', mm4AddressField(from.slice(0, 1), mail.peer))
     },
   },
 }

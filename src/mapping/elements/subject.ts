@@ -24,4 +24,14 @@ export const subject: Element = {
       if (mm.subject !== undefined && mm.subject !== '') request.set('Subject', mm.subject)
     },
   },
+  mm4: {
+    owns: ['Subject'],
+    read(mail, mm) {
+      const value = mail.field('Subject')
+      mm.subject = value === undefined ? undefined : oneLine(decodeWords(value))
+    },
+    write(mm, mail) {
+      if (mm.subject !== undefined) mail.add('Subject', oneLine(mm.subject))
+    },
+  },
 }

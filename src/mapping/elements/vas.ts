@@ -1,5 +1,5 @@
-import type { VasInfo } from '../../model/neutral.ts'
-import { booleanOf, type Element, type Mm7Source, oneLine } from '../element.ts'
+import type { ContentClass, VasInfo } from '../../model/neutral.ts'
+import { booleanOf, type Element, type Mm7Source, oneLine, yesNo } from '../element.ts'
 import { whenFromXml } from '../times.ts'
 
 const texts: readonly (readonly [keyof VasInfo, string])[] = [
@@ -12,6 +12,29 @@ const texts: readonly (readonly [keyof VasInfo, string])[] = [
   ['applicId', 'ApplicID'],
   ['replyApplicId', 'ReplyApplicID'],
   ['auxApplicInfo', 'AuxApplicInfo'],
+]
+
+/** Names on MM4, those that are plain text (mapping.md 1.7). */
+const mm4Texts: readonly (readonly [keyof VasInfo, string])[] = [
+  ['vaspId', 'X-Mms-VASP-ID'],
+  ['vasId', 'X-Mms-VAS-ID'],
+  ['serviceCode', 'X-Mms-Service-Code'],
+  ['linkedId', 'X-Mms-Linked-ID'],
+  ['chargedPartyId', 'X-Mms-Charged-Party-ID'],
+  ['applicId', 'X-Mms-Applic-ID'],
+  ['replyApplicId', 'X-Mms-Reply-Applic-ID'],
+  ['auxApplicInfo', 'X-Mms-Aux-Applic-Info'],
+]
+
+const contentClasses: readonly ContentClass[] = [
+  'text',
+  'image-basic',
+  'image-rich',
+  'video-basic',
+  'video-rich',
+  'megapixel',
+  'content-basic',
+  'content-rich',
 ]
 
 /** VAS data: kept in the neutral message and the records, never in a mail (MAP-014, SEC-041, SEC-044). */
@@ -46,7 +69,36 @@ export const vas: Element = {
       request.set('LinkedID', mm.mmsMessageId)
     },
   },
+  mm4: {
+    read(mail, mm) {
+      const values: Record<string, unknown> = {}
+      for (const [key, name] of mm4Texts) values[key] = cleaned(mail.field(name))
+      const party = cleaned(mail.field('X-Mms-Charged-Party'))?.toLowerCase()
+      const content = cleaned(mail.field('X-Mms-Content-Class'))?.toLowerCase()
+      mm.vas = {
+        ...(values as VasInfo),
+        relayServerId: cleaned(mail.field('X-Mms-Originator-System')),
+        chargedParty: chargedParties.find((name) => name.toLowerCase() === party),
+        contentClass: contentClasses.find((name) => name === content),
+        drmContent: booleanOf(mail.field('X-Mms-DRM-Content')?.trim()),
+        adaptationAllowed: booleanOf(mail.field('X-Mms-Adaptation-Allowed')?.trim()),
+      }
+    },
+    write(mm, mail) {
+      for (const [key, name] of mm4Texts) {
+        const value = mm.vas[key]
+        if (typeof value === 'string') mail.add(name, oneLine(value))
+      }
+      const { chargedParty, contentClass, drmContent, adaptationAllowed } = mm.vas
+      if (chargedParty !== undefined) mail.add('X-Mms-Charged-Party', chargedParty)
+      if (contentClass !== undefined) mail.add('X-Mms-Content-Class', contentClass)
+      if (drmContent !== undefined) mail.add('X-Mms-DRM-Content', yesNo(drmContent))
+      if (adaptationAllowed !== undefined) mail.add('X-Mms-Adaptation-Allowed', yesNo(adaptationAllowed))
+    },
+  },
 }
+
+const chargedParties = ['Sender', 'Recipient', 'Both', 'Neither', 'ThirdParty'] as const
 
 const cleaned = (text: string | undefined): string | undefined =>
   text === undefined ? undefined : oneLine(text) || undefined

@@ -232,6 +232,10 @@ export const allFields = (octets: Uint8Array, node: MimeNode, name: string): str
     .filter((f) => f.name.toLowerCase() === name.toLowerCase())
     .map((f) => unfolded(bufferOf(octets), f))
 
+/** Every field in order, unfolded, values as octet strings. */
+export const headerFields = (octets: Uint8Array, node: MimeNode): { name: string; value: string }[] =>
+  node.fields.map((f) => ({ name: f.name, value: unfolded(bufferOf(octets), f) }))
+
 /** The body without its transfer encoding; an unknown encoding leaves the octets as they are (RFC 2045 §6.4). */
 export function decodeBody(octets: Uint8Array, node: MimeNode): Uint8Array {
   const body = octets.subarray(node.bodyStart, node.bodyEnd)
