@@ -55,6 +55,24 @@ const Peer = Type.Object(
   closed,
 )
 
+/** OAUTHBEARER: access tokens are JWTs of this issuer for this audience (RFC 7628, RFC 9068). */
+const OAuth = Type.Object(
+  {
+    /** A file, or an https URL (http on loopback only). */
+    jwks: Type.String({ minLength: 1 }),
+    issuer: Type.String({ minLength: 1 }),
+    audience: Type.String({ minLength: 1 }),
+    claim: Type.Optional(Type.String({ minLength: 1 })),
+    scope: Type.Optional(Type.String({ pattern: '^[\\x21\\x23-\\x5b\\x5d-\\x7e]+$' })),
+    openidConfiguration: Type.Optional(Type.String({ pattern: '^https://' })),
+    clockSkewSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 600 })),
+  },
+  closed,
+)
+
+/** EXTERNAL: client certificates of this authority; `accounts`: rfc822Name to account address, where they differ. */
+const External = Type.Object({ ca: Str, accounts: Type.Optional(Type.Record(Str, Str)) }, closed)
+
 const targetPattern =
   '^(store|mx|by-number|reject(:\\d{3})?|(smtp|mm7-submit|mm7-deliver|mm4):[A-Za-z0-9._-]+)$'
 const matchPattern = '^(number:\\+?\\d*|shortcode:\\d+|domain:\\S+|address:\\S+)$'
@@ -112,6 +130,9 @@ const Config = Type.Object(
     auth: Type.Object(
       {
         allowPlaintext: Type.Union([Type.Literal('never'), Type.Literal('loopback'), Type.Literal('always')]),
+        oauth: Type.Optional(OAuth),
+        external: Type.Optional(External),
+        tokens: Type.Object({ lifetimeDays: Count, fullLoginDays: Count, clientsPerAccount: Count }, closed),
       },
       closed,
     ),
@@ -197,7 +218,10 @@ export const defaults: Config = {
   criticality: 'relaxed',
   listen: { mm7: '127.0.0.1:8080', smtp: '127.0.0.1:2525', imap: '127.0.0.1:1143', admin: '127.0.0.1:8090' },
   store: 'sqlite:./data',
-  auth: { allowPlaintext: 'loopback' },
+  auth: {
+    allowPlaintext: 'loopback',
+    tokens: { lifetimeDays: 14, fullLoginDays: 90, clientsPerAccount: 10 },
+  },
   accounts: [{ address: 'alice@example.net', password: 'secret' }],
   limits: {
     messageOctets: 52_428_800,
@@ -257,6 +281,8 @@ export function checkConfig(raw: unknown, file: string): Config {
   return config
 }
 
+const safeUrl = /^(?:https:\/\/|http:\/\/(?:127\.0\.0\.1|\[::1\]|localhost)[:/])\S+$/
+
 /** What a schema cannot say: routes name peers that exist, and mail is not relayed for everyone (SEC-060). */
 function crossCheck(config: Config): string[] {
   const problems: string[] = []
@@ -275,6 +301,11 @@ function crossCheck(config: Config): string[] {
   })
   if (config.numbering.shortCode.min > config.numbering.shortCode.max)
     problems.push('numbering.shortCode: min is greater than max')
+  const { tokens, oauth } = config.auth
+  if (oauth && /^\w+:\/\//.test(oauth.jwks) && !safeUrl.test(oauth.jwks))
+    problems.push('auth.oauth.jwks: expected a file or an https URL (http on loopback only)')
+  if (tokens.lifetimeDays > tokens.fullLoginDays)
+    problems.push('auth.tokens: lifetimeDays is greater than fullLoginDays, expected at most as great')
   return problems
 }
 

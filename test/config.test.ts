@@ -25,6 +25,22 @@ test('an error names file, path and what was expected', () => {
   ).toThrow(/peer m is mm4, expected mm7/)
 })
 
+test('auth: what is wrong is named with its path', () => {
+  expect(check('auth: { oauth: { issuer: "https://id.example.net", audience: mail } }')).toThrow(
+    /gw\.yaml: auth\.oauth: must have required propert/,
+  )
+  expect(check('auth: { oauth: { jwks: "http://id.example.net/keys", issuer: i, audience: a } }')).toThrow(
+    /gw\.yaml: auth\.oauth\.jwks: expected a file or an https URL/,
+  )
+  expect(check('auth: { external: { } }')).toThrow(/gw\.yaml: auth\.external: must have required/)
+  expect(check('auth: { tokens: { lifetimeDays: 0 } }')).toThrow(/auth\.tokens\.lifetimeDays: must be >= 1/)
+  expect(check('auth: { tokens: { lifetimeDays: 91 } }')).toThrow(/auth\.tokens: lifetimeDays is greater/)
+  for (const jwks of ['./keys.json', 'https://id.example.net/keys', 'http://127.0.0.1:8000/keys'])
+    expect(
+      check(`routes: []\nauth: { oauth: { jwks: "${jwks}", issuer: i, audience: a } }`)().auth.oauth?.jwks,
+    ).toBe(jwks)
+})
+
 test('a file that is not YAML is refused with its name', () => {
   const file = join(mkdtempSync(join(tmpdir(), 'config-')), 'broken.yaml')
   writeFileSync(file, 'a: [1, 2')

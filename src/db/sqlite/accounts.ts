@@ -1,76 +1,84 @@
-/** Accounts: the Directory and the Credentials that the servers ask. */
-import { createHash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
-import type { Account, Credentials, Directory } from '../../auth/credentials.ts'
+/** Accounts: the Directory, the Credentials and the SCRAM verifiers that the servers ask. */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { Account, Credentials, Directory, ScramVerifiers } from '../../auth/credentials.ts'
+import { prepareUser } from '../../auth/saslprep.ts'
+import { readScramKeys } from '../../auth/scram-keys.ts'
 import type { Kernel } from './engine.ts'
-import { asNumber, asText } from './statements.ts'
-
-const cost = { N: 16_384, r: 8, p: 1 }
-const keyOctets = 32
-
-const derive = (password: string, salt: Buffer): Promise<Buffer> =>
-  new Promise((resolve, reject) => {
-    scrypt(password.normalize('NFKC'), salt, keyOctets, cost, (error, key) =>
-      error ? reject(error) : resolve(key),
-    )
-  })
-
-const hashOf = async (password: string): Promise<string> => {
-  const salt = randomBytes(16)
-  return `scrypt$${salt.toString('base64')}$${(await derive(password, salt)).toString('base64')}`
-}
-
-/** Unknown users are checked against this one: the answer takes as long (ST-07). */
-const nobody = `scrypt$${randomBytes(16).toString('base64')}$${randomBytes(keyOctets).toString('base64')}`
-
-const matches = async (password: string, hash: string): Promise<boolean> => {
-  const [, salt = '', key = ''] = hash.split('$')
-  return timingSafeEqual(await derive(password, Buffer.from(salt, 'base64')), Buffer.from(key, 'base64'))
-}
+import { createPasswords, type Passwords } from './passwords.ts'
+import { asNumber, asText, optional, type Row } from './statements.ts'
 
 /** A phone reconnects often: a password that was right is known again for a while by its keyed digest. */
 const rememberMs = 600_000
+const maxRemembered = 10_000
 
-export function createAccounts(kernel: Kernel): { credentials: Credentials; directory: Directory } {
+export function createAccounts(
+  kernel: Kernel,
+  passwords: Passwords = createPasswords(),
+): { credentials: Credentials; directory: Directory; scram: ScramVerifiers } {
   const secret = randomBytes(32)
   const verified = new Map<string, { digest: Buffer; until: number }>()
   const digestOf = (hash: string, password: string): Buffer =>
     createHash('sha256').update(secret).update(hash).update('\0').update(password).digest()
-  const row = (address: string) =>
-    kernel.latest.get('SELECT id, address, password FROM accounts WHERE address = ?', address.toLowerCase())
+  /** A name that cannot be prepared is looked up all the same, as one that nobody has. */
+  const row = (user: string): Row | undefined =>
+    kernel.latest.get(
+      'SELECT id, address, password, scram FROM accounts WHERE address = ?',
+      prepareUser(user) ?? '',
+    )
+  const accountOf = (found: Row): Account => ({ id: asNumber(found.id), address: asText(found.address) })
+  const keptOf = (found: Row) => ({ password: asText(found.password), scram: optional(found.scram) })
 
   return {
     credentials: {
       async verify(user, password) {
         const found = row(user)
-        const hash = found ? asText(found.password) : nobody
+        const kept = found && keptOf(found)
+        const hash = kept?.password ?? ''
         const digest = digestOf(hash, password)
         const known = verified.get(hash)
         const right =
           (known !== undefined && known.until > kernel.now() && timingSafeEqual(known.digest, digest)) ||
-          (await matches(password, hash))
-        if (!right || !found) return undefined
-        if (verified.size > 10_000) verified.clear()
+          (await passwords.matches(password, kept))
+        if (!right || !found || !kept) return undefined
+        const account = accountOf(found)
+        if (kept.scram === undefined) await upgrade(account, kept.password, password)
+        if (verified.size >= maxRemembered) verified.clear()
         verified.set(hash, { digest, until: kernel.now() + rememberMs })
-        return { id: asNumber(found.id), address: asText(found.address) }
+        return account
+      },
+    },
+    scram: {
+      async scram(user) {
+        const found = row(user)
+        const keys = found && readScramKeys(asText(found.scram))
+        return found && keys && { account: accountOf(found), keys }
       },
     },
     directory: {
       async find(address) {
         const found = row(address)
-        return found && { id: asNumber(found.id), address: asText(found.address) }
+        return found && accountOf(found)
       },
       async list() {
-        return kernel.latest
-          .all('SELECT id, address FROM accounts ORDER BY address')
-          .map((found): Account => ({ id: asNumber(found.id), address: asText(found.address) }))
+        return kernel.latest.all('SELECT id, address FROM accounts ORDER BY address').map(accountOf)
       },
-      put: async (address, password) =>
-        kernel.write<boolean>({
+      async put(address, password) {
+        const found = row(address)
+        // The configuration names its accounts at each start: nothing changes, no session token ends.
+        if (found?.scram && (await passwords.matches(password, keptOf(found)))) return false
+        return kernel.write<boolean>({
           kind: 'put-account',
           address: address.toLowerCase(),
-          password: await hashOf(password),
-        }),
+          ...(await passwords.keep(password)),
+        })
+      },
       remove: (address) => kernel.write<boolean>({ kind: 'remove-account', address: address.toLowerCase() }),
     },
+  }
+
+  /** SCRAM keys for an account from before there were any. A password that SASLprep forbids stays as it is. */
+  async function upgrade({ id }: Account, replaces: string, password: string): Promise<void> {
+    const kept = await passwords.keep(password).catch(() => undefined)
+    if (kept) await kernel.write({ kind: 'upgrade-password', id, replaces, ...kept })
   }
 }

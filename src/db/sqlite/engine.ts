@@ -4,13 +4,16 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
-import type { Credentials, Directory } from '../../auth/credentials.ts'
+import type { Credentials, Directory, ScramVerifiers } from '../../auth/credentials.ts'
+import type { SessionTokens, TokenLimits } from '../../auth/session-tokens.ts'
 import { Fault } from '../../model/fault.ts'
 import type { Spool } from '../../queue/spool.ts'
 import type { AccountChange, MailStore } from '../../store/store.ts'
 import { createAccounts } from './accounts.ts'
+import { authSecret } from './auth-secret.ts'
 import type { WriteBatch, WriteBody, WriteRequest } from './requests.ts'
 import { SegmentReader } from './segments.ts'
+import { createSessionTokens } from './session-tokens.ts'
 import { createSpool } from './spool.ts'
 import { Statements } from './statements.ts'
 import { createStore } from './store.ts'
@@ -20,6 +23,10 @@ export interface Engine {
   readonly spool: Spool
   readonly credentials: Credentials
   readonly directory: Directory
+  readonly scram: ScramVerifiers
+  readonly tokens: SessionTokens
+  /** Of this installation, 32 octets (SaslServices.secret). */
+  readonly secret: Uint8Array
   /** Writes what waits, then ends. Calls after it are refused. */
   close(): Promise<void>
 }
@@ -28,6 +35,8 @@ export interface EngineOptions {
   /** A new segment is begun once one is as long as this; default 128 MiB. */
   readonly segmentOctets?: number
   readonly now?: () => number
+  /** Of session tokens. */
+  readonly tokens?: TokenLimits
 }
 
 /** What the parts of the engine share. */
@@ -47,6 +56,13 @@ export interface Kernel {
 export async function openSqlite(folder: string, options: EngineOptions = {}): Promise<Engine> {
   mkdirSync(folder, { recursive: true })
   const unlock = await lock(folder)
+  let secret: Uint8Array
+  try {
+    secret = authSecret(folder)
+  } catch (error) {
+    await unlock()
+    throw error
+  }
   const worker = new Worker(new URL('./writer.ts', import.meta.url), {
     workerData: { folder, segmentOctets: options.segmentOctets ?? 128 * 1024 * 1024 },
   })
@@ -90,6 +106,8 @@ export async function openSqlite(folder: string, options: EngineOptions = {}): P
     store: createStore(kernel),
     spool: createSpool(kernel),
     ...accounts,
+    tokens: createSessionTokens(kernel, secret, options.tokens),
+    secret,
     async close() {
       // Readers first: the last connection to close folds the write-ahead log in, and only the writer may.
       latest.db.close()

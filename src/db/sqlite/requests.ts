@@ -35,6 +35,17 @@ export interface SettlementRow {
   readonly now: number
 }
 
+export interface TokenRow {
+  readonly id: string
+  readonly account: AccountId
+  readonly client: string
+  readonly mechanism: string
+  readonly issuedAt: number
+  readonly expiresAt: number
+  readonly fullLoginAt: number
+  readonly validUntil: number | null
+}
+
 export type WriteBody =
   | {
       readonly kind: 'store'
@@ -48,7 +59,22 @@ export type WriteBody =
   | { readonly kind: 'release'; readonly deliveryIds: readonly number[] }
   | { readonly kind: 'retry'; readonly queueId: string; readonly now: number }
   | { readonly kind: 'purge'; readonly before: number; readonly limit: number }
-  | { readonly kind: 'put-account'; readonly address: string; readonly password: string }
+  | {
+      readonly kind: 'put-account'
+      readonly address: string
+      readonly password: string
+      readonly scram: string
+    }
+  | {
+      readonly kind: 'upgrade-password'
+      readonly id: AccountId
+      readonly replaces: string
+      readonly password: string
+      readonly scram: string
+    }
+  | { readonly kind: 'issue-token'; readonly token: TokenRow; readonly clients: number }
+  | { readonly kind: 'use-token'; readonly id: string; readonly now: number }
+  | { readonly kind: 'revoke-tokens'; readonly account: AccountId; readonly client?: string }
   | { readonly kind: 'remove-account'; readonly address: string }
 
 export interface WriteRequest {

@@ -114,6 +114,23 @@ const migrations: readonly string[] = [
   ) WITHOUT ROWID;
   CREATE INDEX duplicates_at ON duplicates (at);
   `,
+  // SCRAM keys of passwords; NULL until the password is next set or sent. Session tokens (see auth/session-tokens.ts).
+  `
+  ALTER TABLE accounts ADD COLUMN scram TEXT;
+  CREATE TABLE session_tokens (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    account INTEGER NOT NULL,
+    client TEXT NOT NULL,
+    mechanism TEXT NOT NULL,
+    issued_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    full_login_at INTEGER NOT NULL,
+    valid_until INTEGER,
+    used_at INTEGER
+  );
+  CREATE INDEX session_tokens_account ON session_tokens (account, client);
+  `,
 ]
 
 /** Brings the database to the newest schema. @throws when it was written by a newer program */

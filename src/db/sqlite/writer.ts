@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { Fault } from '../../model/fault.ts'
+import { issueToken, revokeTokens, upgradePassword, useToken } from './account-writes.ts'
 import type { Touched, WriteAnswer, WriteBatch, WriteBody, WriteRequest } from './requests.ts'
 import { migrate } from './schema.ts'
 import { SegmentWriter } from './segments.ts'
@@ -177,17 +178,31 @@ function run(body: WriteBody, blobs: readonly number[]): { value?: unknown; touc
     case 'put-account': {
       const existing = sql.get('SELECT id FROM accounts WHERE address = ?', body.address)
       if (existing) {
-        sql.run('UPDATE accounts SET password = ? WHERE id = ?', body.password, asNumber(existing.id))
+        const change = 'UPDATE accounts SET password = ?, scram = ? WHERE id = ?'
+        sql.run(change, body.password, body.scram, asNumber(existing.id))
+        revokeTokens(sql, asNumber(existing.id))
         return { value: false, touched: none }
       }
       const row = sql.get(
-        'INSERT INTO accounts (address, password) VALUES (?, ?) RETURNING id',
+        'INSERT INTO accounts (address, password, scram) VALUES (?, ?, ?) RETURNING id',
         body.address,
         body.password,
+        body.scram,
       )
       new AccountWrite(context(Date.now()), asNumber(row?.id)).create('INBOX')
       return { value: true, touched: none }
     }
+    case 'upgrade-password':
+      upgradePassword(sql, body.id, body.replaces, body.password, body.scram)
+      return { touched: none }
+    case 'issue-token':
+      issueToken(sql, body.token, body.clients)
+      return { touched: none }
+    case 'use-token':
+      useToken(sql, body.id, body.now)
+      return { touched: none }
+    case 'revoke-tokens':
+      return { value: revokeTokens(sql, body.account, body.client), touched: none }
     case 'remove-account': {
       const row = sql.get('DELETE FROM accounts WHERE address = ? RETURNING id', body.address)
       if (!row) return { value: false, touched: none }
@@ -196,6 +211,7 @@ function run(body: WriteBody, blobs: readonly number[]): { value?: unknown; touc
         sql.run(`DELETE FROM ${table} WHERE mailbox IN (SELECT id FROM mailboxes WHERE account = ?)`, id)
       sql.run('DELETE FROM mailboxes WHERE account = ?', id)
       sql.run('DELETE FROM subscriptions WHERE account = ?', id)
+      revokeTokens(sql, id)
       return { value: true, touched: none }
     }
   }
