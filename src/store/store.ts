@@ -75,6 +75,8 @@ export interface AccountView {
   messages(mailbox: MailboxId, query: MessageQuery): AsyncIterable<readonly Message[]>
   /** UIDs expunged after `after`, with the ModSeq of the expunge not needed. */
   vanished(mailbox: MailboxId, after: ModSeq): Promise<UidSet>
+  /** Messages with a UID from `from` on. */
+  countFrom(mailbox: MailboxId, from: Uid): Promise<number>
   /** UID of the first message without \Seen. */
   firstUnseen(mailbox: MailboxId): Promise<Uid | undefined>
   highestModSeq(): Promise<ModSeq>

@@ -104,6 +104,11 @@ function viewOf(sql: Statements, account: number): AccountView {
       )
       return asSet(rows.map((r) => asNumber(r.uid)))
     },
+    async countFrom(mailbox, from) {
+      return asNumber(
+        sql.get('SELECT count(*) AS n FROM messages WHERE mailbox = ? AND uid >= ?', mailbox, from)?.n,
+      )
+    },
     async firstUnseen(mailbox) {
       const row = sql.get(
         "SELECT uid FROM messages WHERE mailbox = ? AND instr(flags, '\\Seen') = 0 ORDER BY uid LIMIT 1",

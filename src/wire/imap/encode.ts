@@ -15,8 +15,11 @@ export function string(octets: string): string {
 export const astring = (octets: string): string =>
   octets.length <= 200 && astringChars.test(octets) && !/^nil$/i.test(octets) ? octets : string(octets)
 
-/** A mailbox name as IMAP4rev1 writes it (MB-02). */
-export const mailboxName = (name: string): string => astring(encodeUtf7(name))
+/** A mailbox name: modified UTF-7 (MB-02), or UTF-8 for those who asked for it (RFC 6855 §3). */
+export function mailboxName(name: string, utf8 = false): string {
+  if (!utf8 || /^[\x20-\x7e]*$/.test(name)) return astring(utf8 ? name : encodeUtf7(name))
+  return `"${Buffer.from(name, 'utf8').toString('latin1').replace(/["\\]/g, '\\$&')}"`
+}
 
 /** Human text: printable ASCII, never taken for a response code (SC-10). */
 export const responseText = (text: string): string =>
@@ -48,6 +51,10 @@ export function numberSet(numbers: readonly number[]): string {
   }
   return out
 }
+
+/** Ranges, ascending, as a set: 1:3,7. */
+export const numberSetOf = (set: readonly { readonly from: number; readonly to: number }[]): string =>
+  set.map(({ from, to }) => (from === to ? from : `${from}:${to}`)).join(',')
 
 /**
  * Two lists whose i-th elements belong together, as two uid-sets. A range is written only where both sides ascend by

@@ -4,18 +4,42 @@ import type { CommandInput, NumberSet } from './tokens.ts'
 
 export type SearchKey =
   | { readonly key: 'all' | 'recent' }
+  /** `$`: what SEARCH saved (RFC 5182 §2.1). */
+  | { readonly key: 'result' }
   | { readonly key: 'and' | 'or'; readonly keys: readonly SearchKey[] }
   | { readonly key: 'not'; readonly inner: SearchKey }
   | { readonly key: 'flag'; readonly flag: string }
   | { readonly key: 'msn' | 'uid'; readonly set: NumberSet }
   | {
-      readonly key: 'before' | 'on' | 'since' | 'sentbefore' | 'senton' | 'sentsince'
+      readonly key: DateKey
       /** Midnight UTC of the date. */
       readonly date: number
     }
+  /** Seconds before now (RFC 5032). */
+  | { readonly key: 'older' | 'younger'; readonly seconds: number }
   | { readonly key: 'larger' | 'smaller'; readonly octets: number }
+  | { readonly key: 'modseq'; readonly modSeq: number }
+  | { readonly key: 'emailid' | 'threadid'; readonly id: string }
   | { readonly key: 'header'; readonly field: OctetString; readonly text: OctetString }
   | { readonly key: 'body' | 'text'; readonly text: OctetString }
+
+export type DateKey =
+  | 'before'
+  | 'on'
+  | 'since'
+  | 'sentbefore'
+  | 'senton'
+  | 'sentsince'
+  | 'savedbefore'
+  | 'savedon'
+  | 'savedsince'
+
+/** Whether any key of the tree is of that kind. */
+export function usesKey(search: SearchKey, key: SearchKey['key']): boolean {
+  if (search.key === key) return true
+  if (search.key === 'not') return usesKey(search.inner, key)
+  return 'keys' in search && search.keys.some((each) => usesKey(each, key))
+}
 
 /** SC-35: nested parentheses, NOT and OR. */
 const maxDepth = 50
@@ -45,6 +69,7 @@ function searchKey(input: CommandInput, depth: number): SearchKey {
     input.expect(')')
     return inner
   }
+  if (input.try('$')) return { key: 'result' }
   if (/[0-9*]/.test(input.peek())) return { key: 'msn', set: input.numberSet() }
   const word = input.word()
   const flag = flags[word] ?? (word.startsWith('UN') ? flags[word.slice(2)] : undefined)
@@ -68,15 +93,30 @@ function searchKey(input: CommandInput, depth: number): SearchKey {
       const left = searchKey(input.sp(), depth + 1)
       return { key: 'or', keys: [left, searchKey(input.sp(), depth + 1)] }
     }
-    case 'UID':
-      return { key: 'uid', set: input.sp().numberSet() }
+    case 'UID': {
+      const set = input.sp().messages()
+      return set === '$' ? { key: 'result' } : { key: 'uid', set }
+    }
+    case 'MODSEQ':
+      return modSeqKey(input.sp())
+    case 'OLDER':
+    case 'YOUNGER':
+      return { key: word.toLowerCase() as 'older', seconds: input.sp().nzNumber() }
+    case 'EMAILID':
+    case 'THREADID':
+      return { key: word.toLowerCase() as 'emailid', id: objectId(input.sp()) }
+    case 'SAVEDATESUPPORTED':
+      return { key: 'all' }
     case 'BEFORE':
     case 'ON':
     case 'SINCE':
     case 'SENTBEFORE':
     case 'SENTON':
     case 'SENTSINCE':
-      return { key: word.toLowerCase() as 'before', date: input.sp().date() }
+    case 'SAVEDBEFORE':
+    case 'SAVEDON':
+    case 'SAVEDSINCE':
+      return { key: word.toLowerCase() as DateKey, date: input.sp().date() }
     case 'LARGER':
     case 'SMALLER':
       return { key: word.toLowerCase() as 'larger', octets: input.sp().number() }
@@ -96,4 +136,24 @@ function searchKey(input: CommandInput, depth: number): SearchKey {
     default:
       return input.fail('a search key')
   }
+}
+
+/** [entry-name type] mod-sequence; single flags have no mod-sequence of their own here, so both are passed over (QR-21). */
+function modSeqKey(input: CommandInput): SearchKey {
+  if (input.peek() === '"') {
+    const entry = input.string()
+    if (!entry.toLowerCase().startsWith('/flags/')) input.fail('an entry name that begins with /flags/')
+    const type = input.sp().word()
+    if (type !== 'ALL' && type !== 'PRIV' && type !== 'SHARED') input.fail('all, priv or shared')
+    input.sp()
+  }
+  const modSeq = Number(input.digits())
+  if (modSeq > Number.MAX_SAFE_INTEGER) return { key: 'modseq', modSeq: Number.MAX_SAFE_INTEGER }
+  return { key: 'modseq', modSeq }
+}
+
+const objectId = (input: CommandInput): string => {
+  const id = input.astring()
+  if (!/^[A-Za-z0-9_-]{1,255}$/.test(id)) input.fail('an object id')
+  return id
 }

@@ -1,4 +1,5 @@
 /** Reads one command from left to right (RFC 3501 §9). Every wrong token is Fault 'malformed'. */
+import { isUtf8 } from 'node:buffer'
 import { Fault } from '../../model/fault.ts'
 import type { OctetString } from '../../model/units.ts'
 import type { CommandPart } from './framing.ts'
@@ -17,11 +18,14 @@ const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', '
 
 export class CommandInput {
   readonly #parts: readonly CommandPart[]
+  readonly utf8: boolean
   #part = 0
   #at = 0
 
-  constructor(parts: readonly CommandPart[]) {
+  /** With `utf8`, quoted strings may hold UTF-8 and mailbox names are UTF-8 (RFC 6855 §3, RFC 9051 §4.3). */
+  constructor(parts: readonly CommandPart[], utf8 = false) {
     this.#parts = parts
+    this.utf8 = utf8
   }
 
   get #text(): string {
@@ -54,6 +58,11 @@ export class CommandInput {
     return this.expect(' ')
   }
 
+  /** Everything up to the end of the line. */
+  rest(): OctetString {
+    return this.#run(/[\s\S]*/y)
+  }
+
   end(): void {
     if (this.#part < this.#parts.length - 1 || this.#at < this.#text.length)
       this.fail('the end of the command')
@@ -83,13 +92,26 @@ export class CommandInput {
     return this.atom().toUpperCase()
   }
 
+  /** Takes the word if it comes next as a whole word, in any case. */
+  tryWord(word: string): boolean {
+    const at = this.#at
+    const found = this.#run(atomChars)
+    if (found.toUpperCase() === word) return true
+    this.#at = at
+    return false
+  }
+
   /** Letters, digits, dots: the name of a FETCH item, which may be followed by "[". */
   itemName(): string {
     return this.#some(/[A-Za-z0-9.]*/y, 'a data item').toUpperCase()
   }
 
+  digits(): string {
+    return this.#some(digits, 'a number')
+  }
+
   number(): number {
-    const text = this.#some(digits, 'a number')
+    const text = this.digits()
     const value = Number(text)
     // RFC 3501 §9 number: 32 bits (SY-22).
     if (value > maxNumber) this.fail('a number below 4294967296')
@@ -105,22 +127,36 @@ export class CommandInput {
     return this.#at >= this.#text.length && this.#part + 1 < this.#parts.length
   }
 
-  literal(): Buffer {
+  #takeLiteral(): Buffer {
     const literal = this.#parts[this.#part + 1]
     if (!this.atLiteral || literal === undefined || typeof literal === 'string') return this.fail('a literal')
-    // CHAR8 leaves NUL out (SY-08).
-    if (literal.includes(0)) this.fail('a literal without NUL')
     this.#part += 2
     this.#at = 0
     return literal
+  }
+
+  literal(): Buffer {
+    const literal = this.#takeLiteral()
+    // CHAR8 leaves NUL out (SY-08).
+    if (literal.includes(0)) this.fail('a literal without NUL')
+    return literal
+  }
+
+  /** A literal, or a literal8 whose octets may be anything (RFC 3516 §4.4). */
+  literal8(): { readonly octets: Buffer; readonly binary: boolean } {
+    if (!this.try('~')) return { octets: this.literal(), binary: false }
+    return { octets: this.#takeLiteral(), binary: true }
   }
 
   #quoted(): OctetString {
     this.expect('"')
     let value = ''
     for (;;) {
-      value += this.#run(/[^\x00\r\n"\\\x80-\xff]*/y)
-      if (this.try('"')) return value
+      value += this.#run(this.utf8 ? /[^\x00\r\n"\\]*/y : /[^\x00\r\n"\\\x80-\xff]*/y)
+      if (this.try('"')) {
+        if (this.utf8 && !isUtf8(Buffer.from(value, 'latin1'))) this.fail('UTF-8')
+        return value
+      }
       if (!this.try('\\')) this.fail('the end of a quoted string')
       const escaped = this.peek()
       if (escaped !== '"' && escaped !== '\\') this.fail('an escaped quote or backslash')
@@ -147,13 +183,26 @@ export class CommandInput {
 
   /** A mailbox name in Unicode. @throws Fault 'content-refused' for a name that is not modified UTF-7 (MB-04) */
   mailbox(): string {
-    return unicodeName(this.astring())
+    return this.mailboxOf(this.astring())
+  }
+
+  mailboxOf(octets: OctetString): string {
+    return this.utf8 && /[\x80-\xff]/.test(octets)
+      ? utf8Name(octets)
+      : this.utf8
+        ? plainName(octets)
+        : unicodeName(octets)
   }
 
   /** Pattern of LIST, as it stands. */
   listMailbox(): OctetString {
     if (this.peek() === '"' || this.atLiteral) return this.string()
     return this.#some(listChars, 'a mailbox pattern')
+  }
+
+  /** A set, or "$": the result that SEARCH saved (RFC 5182 §2.1). */
+  messages(): NumberSet | '$' {
+    return this.try('$') ? '$' : this.numberSet()
   }
 
   numberSet(): NumberSet {
@@ -224,4 +273,17 @@ export const unicodeName = (octets: OctetString): string => {
   const name = decodeUtf7(octets)
   if (name === undefined) throw new Fault('content-refused', 'the mailbox name is not modified UTF-7')
   return name
+}
+
+/** A name in UTF-8: Net-Unicode without controls and line separators (MB-07). */
+function utf8Name(octets: OctetString): string {
+  const buffer = Buffer.from(octets, 'latin1')
+  if (!isUtf8(buffer)) throw new Fault('malformed', 'expected UTF-8')
+  return plainName(buffer.toString('utf8'))
+}
+
+function plainName(name: string): string {
+  if (/[\x00-\x1f\x7f-\x9f\u2028\u2029]/.test(name) || !name.isWellFormed())
+    throw new Fault('content-refused', 'the mailbox name holds control characters')
+  return name.normalize('NFC')
 }

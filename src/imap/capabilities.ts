@@ -1,0 +1,47 @@
+/** All that this server speaks: the one list from which commands are found and CAPABILITY is told. */
+import { append } from './commands/append.ts'
+import { copy } from './commands/copy.ts'
+import { expunge } from './commands/expunge.ts'
+import { fetch } from './commands/fetch.ts'
+import { list, lsub } from './commands/list.ts'
+import { authenticate, login } from './commands/login.ts'
+import { create, remove, rename, subscribe, unsubscribe } from './commands/mailbox-commands.ts'
+import { search } from './commands/search.ts'
+import { close, examine, select } from './commands/select.ts'
+import { capability, check, logout, noop, startTls } from './commands/session-commands.ts'
+import { status } from './commands/status.ts'
+import { store } from './commands/store.ts'
+import { baseExtensions, channelExtensions } from './extensions/base.ts'
+import { condstore, qresync } from './extensions/condstore.ts'
+import { imap4rev1 } from './extensions/imap4rev1.ts'
+import { Registry } from './registry.ts'
+
+const commands = [
+  capability,
+  noop,
+  logout,
+  startTls,
+  authenticate,
+  login,
+  select,
+  examine,
+  create,
+  remove,
+  rename,
+  subscribe,
+  unsubscribe,
+  list,
+  lsub,
+  status,
+  append,
+  check,
+  close,
+  expunge,
+  search,
+  fetch,
+  store,
+  copy,
+]
+
+export const createRegistry = (): Registry =>
+  new Registry(commands, [imap4rev1, ...channelExtensions, ...baseExtensions, condstore, qresync])

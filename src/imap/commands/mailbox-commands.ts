@@ -1,0 +1,64 @@
+/** CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501 §6.3.3 to §6.3.7). */
+import { command, no, ok } from '../command.ts'
+import { creatableName } from '../mailbox-names.ts'
+
+export const create = command({
+  name: 'CREATE',
+  source: 'RFC 3501 §6.3.3',
+  states: ['authenticated', 'selected'],
+  parse: (input) => input.sp().mailbox(),
+  async run(given, session) {
+    const name = creatableName(given)
+    const { store } = session.services
+    await store.write(session.user.id, [{ op: 'create', name }])
+    const made = await store.read(session.user.id, (view) => view.mailbox(name))
+    return ok('CREATE completed', made && `MAILBOXID (${made.objectId})`)
+  },
+})
+
+export const remove = command({
+  name: 'DELETE',
+  source: 'RFC 3501 §6.3.4',
+  states: ['authenticated', 'selected'],
+  parse: (input) => input.sp().mailbox(),
+  async run(name, session) {
+    if (/^inbox$/i.test(name)) return no('INBOX cannot be deleted', 'CANNOT')
+    const { store } = session.services
+    // One's own mailbox: nobody is told that it went.
+    const mailbox = await store.read(session.user.id, (view) => view.mailbox(name))
+    if (mailbox && session.selected?.shared.id === mailbox.id) session.deselect()
+    await store.write(session.user.id, [{ op: 'delete', name }])
+    return ok('DELETE completed')
+  },
+})
+
+export const rename = command({
+  name: 'RENAME',
+  source: 'RFC 3501 §6.3.5',
+  states: ['authenticated', 'selected'],
+  parse: (input) => ({ from: input.sp().mailbox(), to: input.sp().mailbox() }),
+  async run({ from, to: given }, session) {
+    if (/^inbox$/i.test(given)) return no('INBOX exists', 'ALREADYEXISTS')
+    const to = creatableName(given)
+    if (to.startsWith(`${from}/`)) return no('a mailbox cannot become its own child', 'CANNOT')
+    await session.services.store.write(session.user.id, [{ op: 'rename', from, to }])
+    return ok('RENAME completed')
+  },
+})
+
+const subscription = (name: 'SUBSCRIBE' | 'UNSUBSCRIBE', subscribed: boolean) =>
+  command({
+    name,
+    source: `RFC 3501 §6.3.${subscribed ? 6 : 7}`,
+    states: ['authenticated', 'selected'],
+    parse: (input) => input.sp().mailbox(),
+    async run(given, session) {
+      // Names that do not exist may be subscribed, so that a profile can be restored in any order (MX-16).
+      const mailbox = subscribed ? creatableName(given) : given
+      await session.services.store.write(session.user.id, [{ op: 'subscribe', name: mailbox, subscribed }])
+      return ok(`${name} completed`)
+    },
+  })
+
+export const subscribe = subscription('SUBSCRIBE', true)
+export const unsubscribe = subscription('UNSUBSCRIBE', false)

@@ -1,0 +1,90 @@
+/** SEARCH and UID SEARCH (RFC 3501 §6.4.4, RFC 4731, RFC 5182). */
+import { isUtf8 } from 'node:buffer'
+import { type SearchKey, searchKeys, usesKey } from '../../wire/imap/search-keys.ts'
+import type { CommandInput } from '../../wire/imap/tokens.ts'
+import { bad, command, no, ok, type Reply } from '../command.ts'
+import { awareOfModSeq } from '../mod-seq.ts'
+import { evaluate } from '../search/evaluate.ts'
+import {
+  highest,
+  type ReturnOptions,
+  returnOptions,
+  saveResult,
+  tellEsearch,
+} from '../search/return-options.ts'
+import type { Session } from '../session.ts'
+
+export interface SearchArguments {
+  readonly options: ReturnOptions | undefined
+  readonly charset: string | undefined
+  readonly search: SearchKey
+}
+
+/** [SP RETURN (...)] SP [CHARSET x SP] keys; the first word tells which. */
+function searchArguments(input: CommandInput, session: Session): SearchArguments {
+  input.sp()
+  let options: ReturnOptions | undefined
+  if (input.tryWord('RETURN')) {
+    options = returnOptions(input.sp())
+    input.sp()
+  }
+  let charset: string | undefined
+  if (input.tryWord('CHARSET')) {
+    // RFC 6855 §3: the charset is UTF-8, and is not said (U8-03).
+    if (session.enabled.has('UTF8=ACCEPT')) input.fail('no CHARSET after ENABLE UTF8=ACCEPT')
+    charset = input.sp().astring().toUpperCase()
+    input.sp()
+  }
+  return { options, charset, search: searchKeys(input) }
+}
+
+/** What is wrong with the charset, or with strings that are not in it (SR-14, SR-15). */
+export function charsetProblem(charset: string | undefined, search: SearchKey): Reply | undefined {
+  if (charset !== undefined && charset !== 'UTF-8' && charset !== 'US-ASCII')
+    return no('the charset is not supported', 'BADCHARSET (US-ASCII UTF-8)')
+  return stringsOf(search).every((octets) => isUtf8(Buffer.from(octets, 'latin1')))
+    ? undefined
+    : bad('a string is not UTF-8')
+}
+
+function stringsOf(search: SearchKey): string[] {
+  if (search.key === 'not') return stringsOf(search.inner)
+  if ('keys' in search) return search.keys.flatMap(stringsOf)
+  return 'text' in search ? [search.text] : []
+}
+
+export const search = command({
+  name: 'SEARCH',
+  source: 'RFC 3501 §6.4.4',
+  states: ['selected'],
+  uid: 'too',
+  expunges: 'uid-form',
+  parse: searchArguments,
+  async run({ options: asked, charset, search: criteria }, session, uid) {
+    const options = asked ?? (session.rev2 ? { ...plain, all: true } : undefined)
+    const problem = charsetProblem(charset, criteria)
+    if (problem) {
+      if (options?.save && problem.status === 'NO') session.view.result = []
+      return problem
+    }
+    const modSeq = usesKey(criteria, 'modseq')
+    if (modSeq) awareOfModSeq(session)
+    if (usesKey(criteria, 'msn')) session.holdExpunges()
+    const found = await evaluate(session, criteria)
+    if (!options) {
+      const { uids } = session.view
+      const numbers = found.map((m) => ` ${uid ? m.uid : uids.msnOf(m.uid)}`).join('')
+      session.out.untagged(
+        `SEARCH${numbers}${modSeq && found.length > 0 ? ` (MODSEQ ${highest(found)})` : ''}`,
+      )
+      return ok('SEARCH completed')
+    }
+    if (options.save) saveResult(session, found, options)
+    const { min, max, all, count, partial } = options
+    if (min || max || all || count || partial)
+      tellEsearch(session, found, options, { uid, modSeq, tag: session.tag })
+    return ok('SEARCH completed')
+  },
+})
+
+const plain: ReturnOptions = { min: false, max: false, all: false, count: false, save: false }

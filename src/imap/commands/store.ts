@@ -1,0 +1,87 @@
+/** STORE and UID STORE (RFC 3501 §6.4.6, RFC 7162 §3.1.3). */
+import type { ModSeq } from '../../store/store.ts'
+import { numberSet } from '../../wire/imap/encode.ts'
+import type { CommandInput } from '../../wire/imap/tokens.ts'
+import { command, no, ok } from '../command.ts'
+import { awareOfModSeq, modSeqValue } from '../mod-seq.ts'
+import { flagText, tellKeywords } from '../tell.ts'
+import { countOf } from '../view/uid-list.ts'
+
+interface StoreQuery {
+  unchangedSince?: ModSeq
+}
+
+function modifiers(input: CommandInput): StoreQuery {
+  const query: StoreQuery = {}
+  if (!input.try('(')) return query
+  do {
+    if (input.word() !== 'UNCHANGEDSINCE') input.fail('a modifier of STORE')
+    query.unchangedSince = modSeqValue(input.sp(), 0)
+  } while (input.try(' '))
+  input.expect(')').sp()
+  return query
+}
+
+const modes = { FLAGS: 'replace', '+FLAGS': 'add', '-FLAGS': 'remove' } as const
+
+export const store = command({
+  name: 'STORE',
+  source: 'RFC 3501 §6.4.6',
+  states: ['selected'],
+  uid: 'too',
+  writes: true,
+  expunges: 'uid-form',
+  parse(input) {
+    const messages = input.sp().messages()
+    const query = modifiers(input.sp())
+    const match = /^([+-]?FLAGS)(\.SILENT)?$/.exec(input.word()) ?? input.fail('FLAGS, +FLAGS or -FLAGS')
+    const mode = modes[match[1] as keyof typeof modes]
+    input.sp()
+    // The parentheses may be left out (AP-02).
+    let flags: string[] = []
+    if (input.peek() === '(') flags = input.flagList()
+    else
+      do flags.push(input.flag())
+      while (input.try(' '))
+    return { messages, query, mode, flags, silent: match[2] !== undefined }
+  },
+  async run({ messages, query, mode, flags, silent }, session, uid) {
+    const { view, out } = session
+    const uids = view.resolve(messages, uid)
+    const { unchangedSince } = query
+    if (unchangedSince !== undefined) awareOfModSeq(session)
+    const [result] = await session.services.store.write(view.shared.account, [
+      {
+        op: 'flags',
+        mailbox: view.shared.id,
+        uids,
+        change: { mode, flags, ...(unchangedSince === undefined ? {} : { unchangedSince }) },
+      },
+    ])
+    if (result?.op !== 'flags') return ok('STORE completed')
+    await view.shared.refresh()
+    const { keywords } = view.shared.mailbox
+    if (keywords.length > view.keywords) tellKeywords(session, view, keywords)
+    for (const message of result.changed) {
+      view.tellsItself(message.modSeq)
+      const pairs: string[] = []
+      // UID STORE and those who know mod-sequences are told the UID (UR-17, UR-18).
+      if (uid || session.condstore) pairs.push(`UID ${message.uid}`)
+      if (!silent) pairs.push(`FLAGS (${flagText(session, view, message)})`)
+      if (session.condstore) pairs.push(`MODSEQ (${message.modSeq})`)
+      // Silence leaves nothing to say to those who do not know mod-sequences (QR-14, QR-57).
+      if (silent && !session.condstore) continue
+      const msn = view.uids.msnOf(message.uid)
+      if (msn > 0) out.untagged(`${msn} FETCH (${pairs.join(' ')})`)
+    }
+    const modified = result.modified.filter((m) => view.uids.msnOf(m) > 0)
+    if (modified.length > 0) {
+      const numbers = modified.map((m) => (uid ? m : view.uids.msnOf(m)))
+      return ok('some messages were changed by others', `MODIFIED ${numberSet(numbers)}`)
+    }
+    // All that were named are gone, and the client does not know yet (UR-11).
+    if (!silent && !uid && countOf(uids) > 0 && result.changed.length === 0)
+      return no('the messages were expunged', 'EXPUNGEISSUED')
+    return ok('STORE completed')
+  },
+})

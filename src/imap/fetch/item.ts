@@ -1,0 +1,38 @@
+/** One data item that FETCH was asked for. */
+import type { Message } from '../../store/store.ts'
+import type { Session } from '../session.ts'
+
+/** Name and value as text; a literal's octets follow it. */
+export interface ItemValue {
+  readonly text: string
+  readonly octets?: Uint8Array | AsyncIterable<Uint8Array>
+}
+
+export interface FetchItem {
+  /** Its name in the answer; two items of one label are one. */
+  readonly label: string
+  /** Needs what was computed at delivery: envelope, structure. */
+  readonly digest?: boolean
+  /** Setting \Seen is part of it (FE-23). */
+  readonly seen?: boolean
+  /** Asking for it makes the session aware of mod-sequences (QR-05). */
+  readonly condstore?: boolean
+  /** Name and value, when no octets of the message need be read. */
+  readonly text?: (message: Message, session: Session) => string
+  /**
+   * Otherwise. A message that cannot be read is left out, and the answer is NO (FE-27).
+   * @throws Fault 'unsupported' and the like, which is then the answer of the command
+   */
+  readonly load?: (message: Message, session: Session) => Promise<ItemValue>
+}
+
+/** An item that only needs what is stored beside the octets. */
+export const textItem = (
+  name: string,
+  value: (message: Message, session: Session) => string,
+  digest = false,
+): FetchItem => ({ label: name, digest, text: (message, session) => `${name} ${value(message, session)}` })
+
+/** A string of octets: quoted when empty, else a literal. */
+export const octetsValue = (label: string, octets: Uint8Array): ItemValue =>
+  octets.length === 0 ? { text: `${label} ""` } : { text: `${label} {${octets.length}}\r\n`, octets }

@@ -1,0 +1,80 @@
+/**
+ * Answers on their way to the client: text is gathered and goes out in large pieces, and whoever writes much waits for the
+ * client (FE-28). Strings are octet strings.
+ */
+
+import { responseText } from '../wire/imap/encode.ts'
+import type { Reply } from './command.ts'
+
+export interface Sink {
+  write(octets: Buffer | string): void
+  /** Octets that the client has not taken. */
+  readonly waiting: number
+  /** Resolves when the client has taken enough; rejects when it is gone. */
+  drained(): Promise<void>
+}
+
+const pieceCharacters = 65_536
+/** Octets waiting for a client before its commands pause. */
+const highWater = 1_048_576
+
+export class Out {
+  readonly #sink: Sink
+  #text = ''
+
+  constructor(sink: Sink) {
+    this.#sink = sink
+  }
+
+  /** Text of a line under way. */
+  text(octets: string): void {
+    this.#text += octets
+    if (this.#text.length >= pieceCharacters) this.flush()
+  }
+
+  /** One untagged response, without `* ` and line end. */
+  untagged(octets: string): void {
+    this.text(`* ${octets}\r\n`)
+  }
+
+  /** A status response with an optional code. */
+  status(tag: string, reply: Reply): void {
+    const code = reply.code === undefined ? '' : `[${reply.code}] `
+    this.text(`${tag} ${reply.status} ${code}${responseText(reply.text)}\r\n`)
+  }
+
+  continuation(text: string): void {
+    this.text(`+ ${text}\r\n`)
+    this.flush()
+  }
+
+  octets(octets: Uint8Array): void {
+    if (octets.length === 0) return
+    const buffer = Buffer.from(octets.buffer, octets.byteOffset, octets.length)
+    if (octets.length <= 4096) {
+      this.text(buffer.toString('latin1'))
+      return
+    }
+    this.flush()
+    this.#sink.write(buffer)
+  }
+
+  /** A literal whose octets are at hand. */
+  literal(octets: Uint8Array): void {
+    this.text(`{${octets.length}}\r\n`)
+    this.octets(octets)
+  }
+
+  flush(): void {
+    if (this.#text === '') return
+    this.#sink.write(this.#text)
+    this.#text = ''
+  }
+
+  /** To be awaited between pieces of a long answer. */
+  async ready(): Promise<void> {
+    if (this.#sink.waiting < highWater) return
+    this.flush()
+    await this.#sink.drained()
+  }
+}

@@ -1,0 +1,21 @@
+/** A fault in IMAP's own terms (RFC 5530, STYLE.md 5). */
+import type { Fault, FaultKind } from '../model/fault.ts'
+import { bad, no, type Reply } from './command.ts'
+
+const answers: Readonly<Record<FaultKind, (text: string) => Reply>> = {
+  malformed: (text) => bad(text),
+  unsupported: (text) => bad(text),
+  unauthenticated: () => no('authentication failed', 'AUTHENTICATIONFAILED'),
+  forbidden: (text) => no(text, 'NOPERM'),
+  'not-found': (text) => no(text, 'NONEXISTENT'),
+  exists: (text) => no(text, 'ALREADYEXISTS'),
+  'in-use': (text) => no(text, 'INUSE'),
+  'has-children': (text) => no(text, 'HASCHILDREN'),
+  'too-large': (text) => no(text, 'TOOBIG'),
+  'content-refused': (text) => no(text, 'CANNOT'),
+  'over-quota': (text) => no(text, 'OVERQUOTA'),
+  unavailable: (text) => no(text, 'UNAVAILABLE'),
+  bug: () => no('internal error', 'SERVERBUG'),
+}
+
+export const responseFor = (fault: Fault): Reply => answers[fault.kind](fault.message)

@@ -1,0 +1,105 @@
+/** RETURN (...) of SEARCH, SORT and their kin (RFC 4731, RFC 5182, RFC 5267), and the ESEARCH response. */
+import type { ModSeq, Uid } from '../../store/store.ts'
+import { numberSet } from '../../wire/imap/encode.ts'
+import type { CommandInput } from '../../wire/imap/tokens.ts'
+import type { Session } from '../session.ts'
+import { uidSetOf } from '../view/uid-list.ts'
+import type { Found } from './evaluate.ts'
+
+export interface ReturnOptions {
+  min: boolean
+  max: boolean
+  all: boolean
+  count: boolean
+  save: boolean
+  partial?: { readonly from: number; readonly to: number }
+}
+
+const fresh = (): ReturnOptions => ({ min: false, max: false, all: false, count: false, save: false })
+
+/** From after "RETURN ". `()` means ALL (ES-02). */
+export function returnOptions(input: CommandInput): ReturnOptions {
+  const options = fresh()
+  input.expect('(')
+  if (!input.try(')')) {
+    do option(input, options)
+    while (input.try(' '))
+    input.expect(')')
+  }
+  if (options.partial && options.all) input.fail('PARTIAL or ALL, not both')
+  const { min, max, count, save, partial } = options
+  if (!min && !max && !count && !save && !partial) options.all = true
+  return options
+}
+
+function option(input: CommandInput, options: ReturnOptions): void {
+  switch (input.word()) {
+    case 'MIN':
+      options.min = true
+      return
+    case 'MAX':
+      options.max = true
+      return
+    case 'ALL':
+      options.all = true
+      return
+    case 'COUNT':
+      options.count = true
+      return
+    case 'SAVE':
+      options.save = true
+      return
+    case 'PARTIAL': {
+      if (options.partial) input.fail('one PARTIAL')
+      const a = input.sp().nzNumber()
+      const b = input.expect(':').nzNumber()
+      options.partial = { from: Math.min(a, b), to: Math.max(a, b) }
+      return
+    }
+    default:
+      input.fail('a return option')
+  }
+}
+
+/** `$` afterwards: MIN and MAX save what they tell, everything else saves all (ES-09). */
+export function saveResult(session: Session, found: readonly Found[], options: ReturnOptions): void {
+  const { min, max, all, count, partial } = options
+  const only = (min || max) && !all && !count && !partial
+  const kept = only ? [...(min ? found.slice(0, 1) : []), ...(max ? found.slice(-1) : [])] : found
+  session.view.result = uidSetOf([...new Set(kept.map((m) => m.uid))].sort((a, b) => a - b))
+}
+
+/** One ESEARCH response (RFC 4466 §2.6.2). `found` is in the order of the result. */
+export function tellEsearch(
+  session: Session,
+  found: readonly Found[],
+  options: ReturnOptions,
+  form: { readonly uid: boolean; readonly modSeq: boolean; readonly tag: string },
+): void {
+  const number = (uid: Uid): number => (form.uid ? uid : session.view.uids.msnOf(uid))
+  const parts = [`ESEARCH (TAG ${quoted(form.tag)})`]
+  if (form.uid) parts.push('UID')
+  const first = found[0]
+  const last = found[found.length - 1]
+  if (options.min && first) parts.push(`MIN ${number(first.uid)}`)
+  if (options.max && last) parts.push(`MAX ${number(last.uid)}`)
+  if (options.count) parts.push(`COUNT ${found.length}`)
+  if (options.all && first) parts.push(`ALL ${numberSet(found.map((m) => number(m.uid)))}`)
+  if (options.partial) {
+    const { from, to } = options.partial
+    const window = found.slice(from - 1, to).map((m) => number(m.uid))
+    parts.push(`PARTIAL (${from}:${to} ${window.length === 0 ? 'NIL' : numberSet(window)})`)
+  }
+  if (form.modSeq && first) {
+    const { min, max, all, count, partial } = options
+    const told: readonly Found[] =
+      all || count || partial ? found : [...(min ? [first] : []), ...(max && last ? [last] : [])]
+    if (told.length > 0) parts.push(`MODSEQ ${highest(told)}`)
+  }
+  session.out.untagged(parts.join(' '))
+}
+
+export const highest = (found: readonly Found[]): ModSeq =>
+  found.reduce((most, m) => Math.max(most, m.modSeq), 0)
+
+const quoted = (tag: string): string => `"${tag.replace(/["\\]/g, '\\$&')}"`

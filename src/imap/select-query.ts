@@ -1,0 +1,14 @@
+/** What SELECT and EXAMINE were asked beside the name (RFC 4466 §2.1). */
+import type { ModSeq, UidSet } from '../store/store.ts'
+
+export interface SelectQuery {
+  condstore?: boolean
+  /** RFC 7162 §3.2.5. */
+  qresync?: {
+    readonly uidValidity: number
+    readonly modSeq: ModSeq
+    readonly known?: UidSet | undefined
+    /** MSNs and the UIDs that the client has them for, paired. */
+    readonly match?: { readonly msns: readonly number[]; readonly uids: readonly number[] } | undefined
+  }
+}

@@ -1,0 +1,132 @@
+/** The IMAP listeners: sockets, TLS, connection limits, and the clock that ends silent sessions. */
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { createSecureContext, createServer as createTlsServer } from 'node:tls'
+import type { Account, Credentials } from '../auth/credentials.ts'
+import type { EpochMs } from '../model/units.ts'
+import type { MailStore } from '../store/store.ts'
+import { createRegistry } from './capabilities.ts'
+import { Channel } from './channel.ts'
+import type { ImapLimits, Services } from './services.ts'
+import { Session } from './session.ts'
+import { Mailboxes } from './view/mailboxes.ts'
+
+export interface ImapServerOptions {
+  /** Our name in the greeting. */
+  readonly host: string
+  readonly store: MailStore
+  readonly credentials: Credentials
+  readonly tls?: { readonly key: string; readonly cert: string } | undefined
+  readonly allowPlaintext: 'never' | 'loopback' | 'always'
+  readonly limits: ImapLimits
+  readonly now: () => EpochMs
+  readonly log: Services['log']
+}
+
+export interface ImapServer {
+  listen(
+    host: string,
+    port: number,
+    options?: { readonly implicitTls?: boolean },
+  ): Promise<{ readonly host: string; readonly port: number }>
+  /** No new connections; sessions are told BYE. */
+  close(): Promise<void>
+}
+
+/** How often silent sessions are looked for. */
+const sweepMs = 1000
+
+export function createImapServer(options: ImapServerOptions): ImapServer {
+  const { limits, now } = options
+  const sessions = new Set<Session>()
+  const perIp = new Map<string, number>()
+  const perUser = new Map<number, number>()
+  const servers: Server[] = []
+  const secureContext = options.tls && createSecureContext({ ...options.tls, minVersion: 'TLSv1.2' })
+  const services: Services = {
+    host: options.host,
+    store: options.store,
+    credentials: options.credentials,
+    mailboxes: new Mailboxes(options.store),
+    registry: createRegistry(),
+    secureContext,
+    allowPlaintext: options.allowPlaintext,
+    limits,
+    now,
+    log: options.log,
+    enter(account: Account) {
+      const count = perUser.get(account.id) ?? 0
+      if (count >= limits.maxPerUser) return false
+      perUser.set(account.id, count + 1)
+      return true
+    },
+    leave: (account) => less(perUser, account.id),
+  }
+
+  // A handshake is not waited for any longer than a login.
+  const accept = (socket: Socket): void => {
+    socket.setNoDelay(true)
+    const ip = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
+    const count = perIp.get(ip) ?? 0
+    if (sessions.size >= limits.maxConnections || count >= limits.maxPerIp) {
+      socket.on('error', () => socket.destroy())
+      socket.end('* BYE too many connections, try again later\r\n')
+      setTimeout(() => socket.destroy(), 1000).unref()
+      return
+    }
+    perIp.set(ip, count + 1)
+    const session = new Session(
+      services,
+      (self) =>
+        new Channel(
+          socket,
+          (octets) => self.feed(octets),
+          () => self.closed(),
+        ),
+      ip,
+    )
+    sessions.add(session)
+    socket.once('close', () => {
+      sessions.delete(session)
+      less(perIp, ip)
+    })
+    session.greet()
+  }
+
+  const sweep = setInterval(() => {
+    const at = now()
+    for (const session of sessions)
+      if (session.deadline <= at) session.bye(session.account ? 'idle for too long' : 'login took too long')
+  }, sweepMs)
+  sweep.unref()
+
+  return {
+    async listen(host, port, { implicitTls = false } = {}) {
+      const server: Server = implicitTls
+        ? createTlsServer(
+            { ...options.tls, minVersion: 'TLSv1.2', handshakeTimeout: limits.preAuthMs },
+            accept,
+          )
+        : createServer(accept)
+      // A handshake that fails is the client's affair.
+      server.on('tlsClientError', () => {})
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject)
+        server.listen(port, host, resolve)
+      })
+      servers.push(server)
+      return { host, port: (server.address() as AddressInfo).port }
+    },
+    async close() {
+      clearInterval(sweep)
+      const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
+      for (const session of sessions) session.bye('the server is shutting down', 'UNAVAILABLE')
+      await Promise.all(closed)
+    },
+  }
+}
+
+function less<K>(counts: Map<K, number>, key: K): void {
+  const left = (counts.get(key) ?? 1) - 1
+  if (left > 0) counts.set(key, left)
+  else counts.delete(key)
+}

@@ -1,0 +1,40 @@
+/** What all sessions of one server share. */
+import type { SecureContext } from 'node:tls'
+import type { Account, Credentials } from '../auth/credentials.ts'
+import type { EpochMs } from '../model/units.ts'
+import type { MailStore } from '../store/store.ts'
+import type { Registry } from './registry.ts'
+import type { Mailboxes } from './view/mailboxes.ts'
+
+export interface ImapLimits {
+  /** APPEND: one message. */
+  readonly messageOctets: number
+  readonly maxConnections: number
+  readonly maxPerIp: number
+  readonly maxPerUser: number
+  /** Text of one command after login, its literals not counted. */
+  readonly lineOctets: number
+  /** From connect to login; and between commands after login (>= 30 minutes, ST-17). Milliseconds. */
+  readonly preAuthMs: number
+  readonly idleMs: number
+}
+
+export interface Services {
+  readonly host: string
+  readonly store: MailStore
+  readonly credentials: Credentials
+  readonly mailboxes: Mailboxes
+  readonly registry: Registry
+  readonly secureContext: SecureContext | undefined
+  readonly allowPlaintext: 'never' | 'loopback' | 'always'
+  readonly limits: ImapLimits
+  readonly now: () => EpochMs
+  readonly log: (
+    level: 'info' | 'warn' | 'error',
+    message: string,
+    fields?: Readonly<Record<string, unknown>>,
+  ) => void
+  /** Counts a session of the account; false when it has as many as it may have. */
+  readonly enter: (account: Account) => boolean
+  readonly leave: (account: Account) => void
+}

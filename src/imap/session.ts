@@ -1,0 +1,410 @@
+/** One client's session: reads its commands, runs them one after the other, tells what changed (RFC 3501 §3, §5). */
+import type { Account } from '../auth/credentials.ts'
+import { asFault, Fault } from '../model/fault.ts'
+import { CommandFraming, type CommandPart, type FramingEvent, tagOf } from '../wire/imap/framing.ts'
+import { CommandInput } from '../wire/imap/tokens.ts'
+import type { Channel } from './channel.ts'
+import { bad, type Command, no, ok, type Reply, type State } from './command.ts'
+import { Out } from './out.ts'
+import { responseFor } from './response-for.ts'
+import type { Services } from './services.ts'
+import { tell } from './tell.ts'
+import type { Selected } from './view/selected.ts'
+
+/** Limits before login (8.5, IR-07): the response of a SASL mechanism must fit in a line. */
+const beforeLogin = { lineOctets: 16_384, literalOctets: 8192, messageOctets: 0 }
+const literalOctets = 1_048_576
+/** Octets read ahead of the command that runs before the client has to wait. */
+const readAhead = 1_048_576
+const badBeforeLogin = 5
+const badAfterLogin = 50
+
+export class Session {
+  readonly services: Services
+  readonly channel: Channel
+  readonly out: Out
+  readonly ip: string
+  readonly framing = new CommandFraming(beforeLogin)
+  account: Account | undefined
+  selected: Selected | undefined
+  /** What ENABLE switched on, by its registered name. */
+  readonly enabled = new Set<string>()
+  /** Some command has shown that the client knows mod-sequences (QR-05). */
+  condstore = false
+  /** Instant after which the client is taken to be gone. */
+  deadline: number
+  /** Tag of the command under way. */
+  tag = '*'
+  #running = false
+  #ended = false
+  #bad = 0
+  #line: ((text: string | undefined) => void) | undefined
+  /** Run when the session leaves its mailbox, its account, or ends. */
+  readonly #onDeselect = new Set<() => void>()
+  readonly #onLogout = new Set<() => void>()
+
+  constructor(services: Services, channel: (session: Session) => Channel, ip: string) {
+    this.services = services
+    this.ip = ip
+    this.channel = channel(this)
+    this.out = new Out(this.channel)
+    this.deadline = services.now() + services.limits.preAuthMs
+  }
+
+  get state(): State {
+    return this.selected ? 'selected' : this.account ? 'authenticated' : 'not-authenticated'
+  }
+
+  /** Mailbox names and quoted strings may be UTF-8 (RFC 6855, RFC 9051). */
+  get utf8(): boolean {
+    return this.enabled.has('UTF8=ACCEPT') || this.rev2
+  }
+
+  get rev2(): boolean {
+    return this.enabled.has('IMAP4rev2')
+  }
+
+  get qresync(): boolean {
+    return this.enabled.has('QRESYNC')
+  }
+
+  /** Passwords may travel as they are (ST-05). */
+  get mayLoginPlain(): boolean {
+    if (this.channel.encrypted) return true
+    const { allowPlaintext } = this.services
+    return allowPlaintext === 'always' || (allowPlaintext === 'loopback' && isLoopback(this.ip))
+  }
+
+  /** The account of a session that the registry let through. */
+  get user(): Account {
+    if (!this.account) throw new Fault('bug', 'no account')
+    return this.account
+  }
+
+  get view(): Selected {
+    if (!this.selected) throw new Fault('bug', 'nothing is selected')
+    return this.selected
+  }
+
+  capabilities(): string {
+    return this.services.registry.capabilities(this).join(' ')
+  }
+
+  greet(): void {
+    this.out.status('*', ok(`${this.services.host} ready`, `CAPABILITY ${this.capabilities()}`))
+    this.out.flush()
+  }
+
+  /** Octets from the client. */
+  feed(octets: Buffer): void {
+    if (this.#ended) return
+    this.framing.push(octets)
+    if (this.#line) this.#offerLine()
+    else if (!this.#running) void this.#run()
+    if (this.framing.queued > readAhead) this.channel.throttle(true)
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true
+    try {
+      while (!this.#ended) {
+        const event = this.framing.next()
+        if (!event) break
+        if (this.framing.queued <= readAhead) this.channel.throttle(false)
+        await this.#handle(event)
+      }
+      this.out.flush()
+    } catch (error) {
+      this.#broken(error)
+    } finally {
+      this.#running = false
+    }
+  }
+
+  #broken(error: unknown): void {
+    if (this.channel.gone) return
+    if (error instanceof Fault && error.kind === 'unavailable') {
+      this.bye(error.message)
+      return
+    }
+    this.services.log('error', 'an IMAP session failed', { error: String((error as Error)?.stack ?? error) })
+    this.bye('internal error', 'SERVERBUG')
+  }
+
+  /** The next line of the client that is no command: the answer to a challenge, DONE. undefined: the client is gone. */
+  readLine(): Promise<string | undefined> {
+    this.out.flush()
+    return new Promise((resolve) => {
+      this.#line = resolve
+      this.#offerLine()
+    })
+  }
+
+  #offerLine(): void {
+    const event = this.framing.next('line')
+    if (!event) return
+    const resolve = this.#line
+    this.#line = undefined
+    resolve?.(event.kind === 'line' ? event.text : '')
+  }
+
+  async #handle(event: FramingEvent): Promise<void> {
+    switch (event.kind) {
+      case 'literal': {
+        const refused = await this.#refusesLiteral(event.parts)
+        if (refused) {
+          this.framing.refuse()
+          this.#answer(tagOf(event.parts[0] ?? '') ?? '*', refused)
+        } else {
+          this.framing.accept()
+          this.out.continuation('go ahead')
+        }
+        return
+      }
+      case 'bad':
+        this.#answer(
+          event.tag ?? '*',
+          event.why === 'literal-too-large'
+            ? no('the literal is too large', 'TOOBIG')
+            : bad(reasons[event.why]),
+        )
+        if (event.fatal) this.bye('the next command cannot be found')
+        return
+      case 'line':
+        return
+      case 'command':
+        await this.#command(event.parts)
+    }
+  }
+
+  /** A literal that is not wanted is refused before it is sent (SY-03, AP-11). */
+  async #refusesLiteral(parts: readonly CommandPart[]): Promise<Reply | undefined> {
+    try {
+      const input = this.#input(parts)
+      input.tag()
+      const found = this.#find(input.sp())
+      if (!('command' in found)) return found
+      return await found.command.refusesLiteral?.(input, this)
+    } catch (error) {
+      const fault = asFault(error)
+      // The arguments are not there yet: what is wrong with them shows when they are.
+      return fault.kind === 'malformed' ? undefined : responseFor(fault)
+    }
+  }
+
+  #input(parts: readonly CommandPart[]): CommandInput {
+    return new CommandInput(parts, this.utf8)
+  }
+
+  #find(input: CommandInput): { command: Command; uid: boolean } | Reply {
+    const word = input.word()
+    const uid = word === 'UID'
+    const name = uid ? input.sp().word() : word
+    const command = this.services.registry.command(name, uid)
+    if (!command) return bad('unknown command')
+    if (command.states && !command.states.includes(this.state))
+      return bad(
+        this.account
+          ? this.selected
+            ? 'not while a mailbox is selected'
+            : 'select a mailbox first'
+          : 'log in first',
+      )
+    if (command.writes && this.selected?.readOnly) return no('the mailbox is open for reading only')
+    return { command, uid }
+  }
+
+  async #command(parts: readonly CommandPart[]): Promise<void> {
+    const input = this.#input(parts)
+    try {
+      this.tag = input.tag()
+    } catch {
+      this.#answer('*', bad('a command begins with a tag'))
+      return
+    }
+    let reply: Reply
+    try {
+      const found = this.#find(input.sp())
+      reply = 'command' in found ? await this.#perform(found.command, found.uid, input) : found
+    } catch (error) {
+      if (error instanceof Fault && error.kind !== 'bug') reply = responseFor(error)
+      else if (this.channel.gone) return
+      else {
+        this.services.log('error', 'a command failed', { error: String((error as Error)?.stack ?? error) })
+        reply = responseFor(asFault(error))
+      }
+    }
+    if (this.account) this.deadline = this.services.now() + this.services.limits.idleMs
+    this.#answer(this.tag, reply)
+    this.tag = '*'
+    this.#after?.()
+    this.#after = undefined
+  }
+
+  #after: (() => void) | undefined
+
+  /** Runs once, when the tagged answer of the command under way has been written: a change of layers, the end. */
+  afterAnswer(run: () => void): void {
+    this.#after = run
+  }
+
+  async #perform(command: Command, uid: boolean, input: CommandInput): Promise<Reply> {
+    this.#holds = false
+    const run = command.prepare(input, this, uid)
+    // Growth and flags first: what the command then says of them, the client can understand (UR-06, UR-07).
+    if (this.selected && !this.selected.isCurrent(false)) await this.sync(false)
+    const reply = await run()
+    const expunges = command.expunges ?? 'always'
+    await this.sync(!this.#holds && (expunges === 'always' || (expunges === 'uid-form' && uid)))
+    // Flags were told that are newer than an expunge that was not: a client that is cut off now must ask again (QR-49).
+    if (this.qresync && this.selected && this.selected.heldBack.length > 0)
+      this.out.untagged(`OK [HIGHESTMODSEQ ${this.selected.highestModSeq}] Expunges wait`)
+    return reply
+  }
+
+  /** Moves the view to the store's state and tells what changed. */
+  async sync(mayExpunge: boolean): Promise<void> {
+    const { selected } = this
+    if (!selected || selected.isCurrent(mayExpunge)) return
+    const change = await selected.take(mayExpunge).catch((error: unknown) => {
+      // Deleted by somebody else: the session cannot go on with it (UR-13).
+      if (selected.shared.gone) this.bye('the mailbox was deleted')
+      throw error
+    })
+    if (change) tell(this, selected, change)
+  }
+
+  /**
+   * From here on changes are told as they happen, until the returned function is awaited. One change under way at a time:
+   * what comes meanwhile is told with the next.
+   */
+  tellAsItHappens(): () => Promise<void> {
+    const shared = this.selected?.shared
+    let active = true
+    let telling: Promise<void> | undefined
+    const tellNow = async (): Promise<void> => {
+      try {
+        while (active && this.selected && !this.selected.isCurrent(true)) {
+          await this.sync(true)
+          this.out.flush()
+          // A client that does not read must not have its changes heaped up for it (SC-39).
+          await this.out.ready()
+        }
+      } catch (error) {
+        this.#broken(error)
+      } finally {
+        telling = undefined
+      }
+    }
+    const changed = (): void => {
+      telling ??= tellNow()
+    }
+    shared?.listeners.add(changed)
+    return async () => {
+      active = false
+      shared?.listeners.delete(changed)
+      await telling
+    }
+  }
+
+  /** This command's arguments hold MSNs after all: no EXPUNGE before its answer (UR-03). */
+  holdExpunges(): void {
+    this.#holds = true
+  }
+
+  #holds = false
+
+  #answer(tag: string, reply: Reply): void {
+    if (this.#ended) return
+    this.out.status(tag, reply)
+    if (reply.status === 'BAD') {
+      this.#bad += 1
+      if (this.#bad >= (this.account ? badAfterLogin : badBeforeLogin)) this.bye('too many bad commands')
+    } else if (reply.status === 'OK') this.#bad = 0
+    if (this.framing.queued === 0) this.out.flush()
+  }
+
+  loggedIn(account: Account): void {
+    this.account = account
+    const { limits, now } = this.services
+    this.framing.limits = {
+      lineOctets: limits.lineOctets,
+      literalOctets,
+      messageOctets: limits.messageOctets,
+    }
+    this.deadline = now() + limits.idleMs
+  }
+
+  /** Back to the state before login (UNAUTHENTICATE), or the end. */
+  loggedOut(): void {
+    this.deselect()
+    for (const run of this.#onLogout) run()
+    this.#onLogout.clear()
+    if (this.account) this.services.leave(this.account)
+    this.account = undefined
+    this.enabled.clear()
+    this.condstore = false
+    this.framing.limits = beforeLogin
+  }
+
+  onLogout(run: () => void): void {
+    this.#onLogout.add(run)
+  }
+
+  select(selected: Selected): void {
+    this.selected = selected
+  }
+
+  deselect(): void {
+    const { selected } = this
+    if (!selected) return
+    this.selected = undefined
+    for (const run of this.#onDeselect) run()
+    this.#onDeselect.clear()
+    this.services.mailboxes.close(selected.shared)
+  }
+
+  onDeselect(run: () => void): void {
+    this.#onDeselect.add(run)
+  }
+
+  /** `* BYE`, and the end. */
+  bye(text: string, code?: string): void {
+    if (this.#ended) return
+    this.out.text(`* BYE ${code === undefined ? '' : `[${code}] `}${text}\r\n`)
+    this.end()
+  }
+
+  end(): void {
+    if (this.#ended) return
+    this.out.flush()
+    this.#close()
+    this.channel.end()
+  }
+
+  /** The client is gone. */
+  closed(): void {
+    if (this.#ended) return
+    this.#close()
+    this.channel.destroy()
+  }
+
+  #close(): void {
+    this.#ended = true
+    this.#line?.(undefined)
+    this.#line = undefined
+    this.loggedOut()
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+}
+
+const reasons = {
+  'line-too-long': 'the line is too long',
+  'literal-too-large': 'the literal is too large',
+  'literal-size': 'the size of the literal cannot be',
+} as const
+
+const isLoopback = (ip: string): boolean => ip === '::1' || ip.startsWith('127.')

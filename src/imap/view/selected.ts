@@ -1,0 +1,168 @@
+/**
+ * One client's view of its selected mailbox. Sequence numbers live here and nowhere else. `take` moves the view to the
+ * store's state and says what has to be told; expunges that may not be told yet are held back, and their MSNs stay.
+ */
+import { Fault } from '../../model/fault.ts'
+import type { ModSeq, Uid, UidSet } from '../../store/store.ts'
+import type { NumberSet } from '../../wire/imap/tokens.ts'
+import type { FlagState, SharedMailbox } from './shared-mailbox.ts'
+import { contains, countOf, type Msn, normalised, type UidList, uidsOf } from './uid-list.ts'
+
+/** What one move of the view has to tell, in the order in which it is told (DE-01, UR-07). */
+export interface ViewChange {
+  /** MSNs before removal, ascending, and their UIDs; told first. */
+  readonly expunged: UidSet
+  readonly expungedMsns: readonly Msn[]
+  /** The view's size when it grew. */
+  readonly exists?: number | undefined
+  readonly added: readonly FlagState[]
+  readonly changed: readonly FlagState[]
+  readonly keywords: readonly string[]
+}
+
+export class Selected {
+  readonly shared: SharedMailbox
+  readonly readOnly: boolean
+  /** Messages by MSN, those included whose expunge is held back. */
+  uids: UidList
+  /** `$` (RFC 5182). */
+  result: UidSet = []
+  /** Keywords that a FLAGS response has named, by count: new ones only ever come at the end. */
+  keywords = 0
+  #modSeq: ModSeq
+  /** Expunged, but the client does not know yet. */
+  #held: UidSet = []
+  /** The mod-sequence before the first of those (QR-49). */
+  #heldAfter: ModSeq | undefined
+  /** Mod-sequences of this session's own changes that it has told already. */
+  readonly #own = new Set<ModSeq>()
+  #recent: { from: Uid; to: Uid }[] = []
+
+  constructor(shared: SharedMailbox, readOnly: boolean) {
+    this.shared = shared
+    this.readOnly = readOnly
+    this.uids = shared.uids
+    this.#modSeq = shared.modSeq
+    this.#takeRecent()
+  }
+
+  #takeRecent(): void {
+    const from = this.readOnly ? this.shared.recentFrom : this.shared.claimRecent()
+    const to = this.shared.uidNext - 1
+    if (from > to) return
+    const last = this.#recent[this.#recent.length - 1]
+    if (last && from <= last.to + 1) last.to = Math.max(last.to, to)
+    else this.#recent.push({ from, to })
+  }
+
+  get exists(): number {
+    return this.uids.length
+  }
+
+  get recent(): number {
+    return countOf(this.uids.intersect(this.#recent))
+  }
+
+  isRecent(uid: Uid): boolean {
+    return this.#recent.length > 0 && contains(this.#recent, uid)
+  }
+
+  get recentSet(): UidSet {
+    return this.#recent
+  }
+
+  /** What HIGHESTMODSEQ may say: below anything that the client has not been told (QR-49). */
+  get highestModSeq(): ModSeq {
+    return this.#heldAfter ?? this.#modSeq
+  }
+
+  get heldBack(): UidSet {
+    return this.#held
+  }
+
+  /** This session made the change and tells it itself. */
+  tellsItself(modSeq: ModSeq): void {
+    this.#own.add(modSeq)
+  }
+
+  /** Nothing to tell, as far as is known without asking the store. */
+  isCurrent(mayExpunge: boolean): boolean {
+    return (
+      !this.shared.dirty &&
+      !this.shared.gone &&
+      this.#modSeq === this.shared.modSeq &&
+      (!mayExpunge || this.#held.length === 0)
+    )
+  }
+
+  /** Moves the view to the store's state. The caller tells what is returned, whole and at once. */
+  async take(mayExpunge: boolean): Promise<ViewChange | undefined> {
+    await this.shared.refresh()
+    if (this.shared.gone) throw new Fault('unavailable', 'the mailbox was deleted')
+    const from = this.#modSeq
+    const delta = from === this.shared.modSeq ? undefined : await this.shared.delta(from)
+    if (!delta && (!mayExpunge || this.#held.length === 0)) return undefined
+    if (delta) {
+      const vanished = this.uids.intersect(delta.vanished)
+      if (vanished.length > 0) {
+        this.#held = normalised([...this.#held, ...vanished])
+        this.#heldAfter ??= from
+      }
+      this.#modSeq = delta.to
+    }
+    let expunged: UidSet = []
+    let expungedMsns: Msn[] = []
+    if (mayExpunge && this.#held.length > 0) {
+      expunged = this.#held
+      expungedMsns = [...uidsOf(expunged)].map((uid) => this.uids.msnOf(uid))
+      this.#held = []
+      this.#heldAfter = undefined
+      this.uids = this.uids.minus(expunged)
+      this.result = this.result.length === 0 ? this.result : this.uids.intersect(this.result)
+    }
+    if (!delta) return { ...nothing, expunged, expungedMsns }
+    const added = delta.added
+    // With nothing held back the view is the store's own list: all sessions share one value.
+    this.uids = this.#held.length === 0 ? delta.uids : this.uids.plus(added.map((m) => m.uid))
+    if (added.length > 0) this.#takeRecent()
+    const changed = delta.changed.filter((m) => !this.#own.has(m.modSeq) && this.uids.msnOf(m.uid) > 0)
+    for (const modSeq of this.#own) if (modSeq <= delta.to) this.#own.delete(modSeq)
+    return {
+      expunged,
+      expungedMsns,
+      ...(added.length > 0 ? { exists: this.uids.length } : {}),
+      added,
+      changed,
+      keywords: delta.keywords,
+    }
+  }
+
+  /**
+   * The UIDs that a set of the client means. UIDs that are not there are left out (FE-03).
+   * @throws Fault 'malformed' for an MSN that the client was not told of (FE-02)
+   */
+  resolve(set: NumberSet | '$', uid: boolean): UidSet {
+    if (set === '$') return this.uids.intersect(this.result)
+    if (uid) return this.uids.intersect(this.ranges(set, this.uids.last))
+    const ranges = this.ranges(set, this.exists)
+    const top = ranges[ranges.length - 1]
+    if (top && (top.to > this.exists || top.from < 1))
+      throw new Fault('malformed', `there are ${this.exists} messages, not ${top.to}`)
+    return ranges.flatMap(({ from, to }) => this.uids.slice(from, to))
+  }
+
+  /** A set of numbers with `*` put in, ascending. */
+  ranges(set: NumberSet, last: number): { readonly from: number; readonly to: number }[] {
+    const number = (n: number | '*'): number => (n === '*' ? last : n)
+    return [
+      ...normalised(
+        set.map(({ from, to }) => {
+          const [a, b] = [number(from), number(to)]
+          return a <= b ? { from: a, to: b } : { from: b, to: a }
+        }),
+      ),
+    ]
+  }
+}
+
+const nothing = { added: [], changed: [], keywords: [] } as const

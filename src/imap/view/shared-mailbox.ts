@@ -1,0 +1,203 @@
+/**
+ * What all sessions on one mailbox share: its UIDs and counters at the latest known mod-sequence, and the difference from
+ * an earlier one. A change is read from the store once, whatever the number of sessions that will tell it.
+ */
+import type { AccountId, Mailbox, MailboxId, MailStore, ModSeq, Uid, UidSet } from '../../store/store.ts'
+import { UidList } from './uid-list.ts'
+
+export interface FlagState {
+  readonly uid: Uid
+  readonly modSeq: ModSeq
+  readonly flags: readonly string[]
+}
+
+/** What became different between two mod-sequences. */
+export interface Delta {
+  readonly from: ModSeq
+  readonly to: ModSeq
+  /** All UIDs at `to`. */
+  readonly uids: UidList
+  readonly uidNext: Uid
+  /** Came and still there, ascending. */
+  readonly added: readonly FlagState[]
+  /** There before, changed since. */
+  readonly changed: readonly FlagState[]
+  /** Expunged since; may name UIDs that came after `from`. */
+  readonly vanished: UidSet
+  readonly keywords: readonly string[]
+}
+
+interface State {
+  readonly modSeq: ModSeq
+  readonly uidNext: Uid
+  readonly uids: UidList
+  readonly mailbox: Mailbox
+}
+
+export class SharedMailbox {
+  readonly account: AccountId
+  readonly id: MailboxId
+  readonly uidValidity: number
+  /** The mailbox was deleted: sessions on it end (UR-13). */
+  gone = false
+  /** Sessions that have it selected. */
+  users = 0
+  /** Called after a commit that touched the mailbox: sessions in IDLE, NOTIFY, contexts. */
+  readonly listeners = new Set<() => void>()
+  readonly #store: MailStore
+  #state: State
+  #dirty = false
+  #deltas = new Map<ModSeq, Promise<Delta>>()
+  #refreshing: Promise<void> | undefined
+  #recentFrom: Uid
+
+  private constructor(store: MailStore, account: AccountId, state: State) {
+    this.#store = store
+    this.account = account
+    this.id = state.mailbox.id
+    this.uidValidity = state.mailbox.uidValidity
+    this.#state = state
+    this.#recentFrom = state.mailbox.firstRecent
+  }
+
+  static async open(store: MailStore, account: AccountId, id: MailboxId): Promise<SharedMailbox | undefined> {
+    const state = await store.read(account, async (view): Promise<State | undefined> => {
+      const mailbox = await view.mailboxById(id)
+      if (!mailbox?.selectable) return undefined
+      // Every UID below UIDNEXT is there or was expunged, so the gaps tell all (and are few).
+      const byGaps = UidList.without(mailbox.uidNext, await view.vanished(id, 0))
+      const uids =
+        byGaps.length === mailbox.messages ? byGaps : UidList.empty.plus([...(await view.uids(id))])
+      return { modSeq: mailbox.highestModSeq, uidNext: mailbox.uidNext, uids, mailbox }
+    })
+    return state && new SharedMailbox(store, account, state)
+  }
+
+  get mailbox(): Mailbox {
+    return this.#state.mailbox
+  }
+
+  get modSeq(): ModSeq {
+    return this.#state.modSeq
+  }
+
+  get uids(): UidList {
+    return this.#state.uids
+  }
+
+  get uidNext(): Uid {
+    return this.#state.uidNext
+  }
+
+  /** True: the store has changes that refresh() has not read. */
+  get dirty(): boolean {
+    return this.#dirty
+  }
+
+  /** A commit touched the mailbox. */
+  touched(): void {
+    this.#dirty = true
+    for (const tell of this.listeners) tell()
+  }
+
+  /** The mailbox may have changed while nobody listened. */
+  suspect(): void {
+    this.#dirty = true
+  }
+
+  /** Brings the state to the latest commit; one read for all that ask at once. */
+  async refresh(): Promise<void> {
+    while (this.#dirty && !this.gone) {
+      this.#refreshing ??= this.#read().finally(() => {
+        this.#refreshing = undefined
+      })
+      await this.#refreshing
+    }
+  }
+
+  async #read(): Promise<void> {
+    this.#dirty = false
+    const before = this.#state
+    await this.#store.read(this.account, async (view) => {
+      const mailbox = await view.mailboxById(this.id)
+      if (!mailbox?.selectable || mailbox.uidValidity !== this.uidValidity) {
+        this.gone = true
+        return
+      }
+      if (mailbox.highestModSeq === before.modSeq) {
+        this.#state = { ...before, mailbox }
+        return
+      }
+      const delta = await this.#changes(view, mailbox, before.modSeq, before.uids)
+      this.#state = { modSeq: delta.to, uidNext: delta.uidNext, uids: delta.uids, mailbox }
+      this.#deltas = new Map([[before.modSeq, Promise.resolve(delta)]])
+    })
+  }
+
+  async #changes(
+    view: Parameters<Parameters<MailStore['read']>[1]>[0],
+    mailbox: Mailbox,
+    from: ModSeq,
+    uids: UidList | undefined,
+  ): Promise<Delta> {
+    const added: FlagState[] = []
+    const changed: FlagState[] = []
+    for await (const batch of view.messages(this.id, { changedSince: from }))
+      for (const { uid, modSeq, flags, createdModSeq } of batch)
+        (createdModSeq > from ? added : changed).push({ uid, modSeq, flags })
+    const vanished = await view.vanished(this.id, from)
+    return {
+      from,
+      to: mailbox.highestModSeq,
+      uids: uids ? uids.minus(vanished).plus(added.map((m) => m.uid)) : this.#state.uids,
+      uidNext: mailbox.uidNext,
+      added,
+      changed,
+      vanished,
+      keywords: mailbox.keywords,
+    }
+  }
+
+  /** From `from` to the state of now; shared by all sessions that stand at `from`. */
+  delta(from: ModSeq): Promise<Delta> {
+    const known = this.#deltas.get(from)
+    if (known) return known
+    const state = this.#state
+    const read = this.#store
+      .read(this.account, async (view) => {
+        const mailbox = await view.mailboxById(this.id)
+        if (!mailbox || mailbox.highestModSeq !== state.modSeq) return undefined
+        return this.#changes(view, mailbox, from, undefined)
+      })
+      .then(async (delta): Promise<Delta> => {
+        if (delta) return delta
+        // The store went on between refresh and here: once more from its newest state.
+        this.#dirty = true
+        await this.refresh()
+        return this.gone
+          ? { ...empty, from, to: from, uids: this.uids, uidNext: this.uidNext }
+          : this.delta(from)
+      })
+    if (this.#state === state) this.#deltas.set(from, read)
+    return read
+  }
+
+  /**
+   * \Recent of what nobody was told yet goes to the session that asks: the UID from which on it owns them. The store
+   * learns it behind the answer's back; after a crash a message may be recent once more, never lost.
+   */
+  claimRecent(): Uid {
+    const from = this.#recentFrom
+    if (from >= this.#state.uidNext) return this.#state.uidNext
+    this.#recentFrom = this.#state.uidNext
+    this.#store.write(this.account, [{ op: 'claim-recent', mailbox: this.id }]).catch(() => {})
+    return from
+  }
+
+  /** The UID from which on messages are recent for the next session that claims them. */
+  get recentFrom(): Uid {
+    return this.#recentFrom
+  }
+}
+
+const empty = { added: [], changed: [], vanished: [], keywords: [] } as const
