@@ -122,7 +122,15 @@ const Config = Type.Object(
     mm4: Type.Optional(Type.Object({ ackTimeout: Count }, closed)),
     aliases: Type.Optional(Type.Record(Str, Str)),
     listen: Type.Object(
-      { mm7: Listen, smtp: Listen, imap: Listen, imaps: Type.Optional(Listen), admin: Listen },
+      {
+        mm7: Listen,
+        /** The same over TLS. */
+        mm7s: Type.Optional(Listen),
+        smtp: Listen,
+        imap: Listen,
+        imaps: Type.Optional(Listen),
+        admin: Listen,
+      },
       closed,
     ),
     store: Type.String({ pattern: '^sqlite:.+' }),
@@ -145,6 +153,7 @@ const Config = Type.Object(
         xmlOctets: Count,
         httpHeaderOctets: Count,
         drainSeconds: Count,
+        settledHours: Count,
         connections: Count,
         connectionsPerIp: Count,
         recipients: Count,
@@ -228,6 +237,7 @@ export const defaults: Config = {
     xmlOctets: 262_144,
     httpHeaderOctets: 16_384,
     drainSeconds: 10,
+    settledHours: 336,
     connections: 1000,
     connectionsPerIp: 200,
     recipients: 100,
@@ -325,3 +335,6 @@ export function hostPort(listen: string): { host: string; port: number } {
   const colon = listen.lastIndexOf(':')
   return { host: listen.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(listen.slice(colon + 1)) }
 }
+
+/** The folder that `store` names. */
+export const storeFolder = (store: string): string => store.slice('sqlite:'.length)

@@ -8,6 +8,9 @@ export interface TlsPair {
   readonly cert: string
 }
 
+/** Of a pair made here: nobody is there to renew it. Ten years. */
+const lifetimeMs = 10 * 365 * 86_400_000
+
 /** @throws when a named file cannot be read */
 export async function tlsPair(
   files: { readonly cert: string; readonly key: string } | undefined,
@@ -20,7 +23,12 @@ export async function tlsPair(
   try {
     return { key: await readFile(keyFile, 'utf8'), cert: await readFile(certFile, 'utf8') }
   } catch {
-    const made = await generate([{ name: 'commonName', value: host }], { keySize: 2048, algorithm: 'sha256' })
+    const made = await generate([{ name: 'commonName', value: host }], {
+      keyType: 'ec',
+      curve: 'P-256',
+      algorithm: 'sha256',
+      notAfterDate: new Date(Date.now() + lifetimeMs),
+    })
     // The key first, unreadable for others from its first octet on.
     await writeFile(keyFile, made.private, { mode: 0o600 })
     await chmod(keyFile, 0o600)

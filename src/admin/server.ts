@@ -1,7 +1,9 @@
-/** Admin HTTP: liveness, readiness and Prometheus metrics. Loopback by default; it has no login of its own. */
+/** Admin HTTP: liveness, readiness, Prometheus metrics, and the operator's API. Loopback by default. */
 import fastify from 'fastify'
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Spool } from '../queue/spool.ts'
+import { mountApi } from './api.ts'
+import type { Operations } from './operations.ts'
 
 export interface Metrics {
   readonly registry: Registry
@@ -42,11 +44,24 @@ export function createMetrics(spool: Spool): Metrics {
 }
 
 export async function startAdmin(
-  options: { readonly metrics: Metrics; readonly ready: () => boolean },
+  options: {
+    readonly metrics: Metrics
+    readonly ready: () => boolean
+    readonly operations: Operations
+    /** What a caller of the API must show. */
+    readonly token: string
+    readonly log: (
+      level: 'info' | 'error',
+      message: string,
+      fields?: Readonly<Record<string, unknown>>,
+    ) => void
+  },
   host: string,
   port: number,
 ): Promise<{ host: string; port: number; close(): Promise<void> }> {
-  const app = fastify({ bodyLimit: 65_536 })
+  const app = fastify({ bodyLimit: 65_536, forceCloseConnections: true })
+  app.server.maxConnections = 100
+  mountApi(app, options.operations, options.token, options.log)
   app.get('/healthz', async () => ({ status: 'ok' }))
   app.get('/readyz', async (_request, reply) =>
     options.ready() ? { status: 'ready' } : reply.code(503).send({ status: 'draining' }),

@@ -12,7 +12,11 @@ import { traceField } from './pass-through.ts'
 /** What the store can carry: everything a next hop may offer that writeMail asks about. */
 const extensions: ReadonlyMap<string, string> = new Map([['8BITMIME', '']])
 
-export function createMailboxAdapter(settings: Settings): Adapter {
+export function createMailboxAdapter(
+  settings: Settings,
+  /** Whether the account is still there. */
+  exists: (account: string) => Promise<boolean> = async () => true,
+): Adapter {
   return {
     kinds: ['store'],
     async deliver(job): Promise<DeliveryResult> {
@@ -24,7 +28,7 @@ export function createMailboxAdapter(settings: Settings): Adapter {
       const { origin } = delivery.entry
       for (const index of serve) {
         const recipient = delivery.recipients.find((r) => r.index === index)
-        if (!recipient?.account) {
+        if (!recipient?.account || !(await exists(recipient.account))) {
           outcomes.push({ index, state: 'failed', status: { code: '5.1.1', text: 'No such mailbox' } })
           continue
         }

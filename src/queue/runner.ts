@@ -3,6 +3,7 @@ import type { IdSource } from '../model/providers.ts'
 import type {
   AcceptedMessage,
   DeliveryRecord,
+  EnhancedStatus,
   NewQueueEntry,
   Outcome,
   QueueEntry,
@@ -46,6 +47,11 @@ export interface Runner {
   remember(queueId: string, octets: Uint8Array, message: AcceptedMessage | undefined): void
   /** Something was enqueued. */
   wake(): void
+  /**
+   * Gives the open recipients of an entry up now; their sender is told as of any failure (QUE-054). Resolves to how many
+   * recipients; those whose attempt is under way are left alone.
+   */
+  giveUp(queueId: string, status: EnhancedStatus): Promise<number>
   /** Does all that is due, and what arises from it, one after the other; for runs with a clock of their own. */
   runDue(): Promise<number>
   start(): void
@@ -76,15 +82,25 @@ export function createRunner(options: RunnerOptions): Runner {
   const kindOf = (target: string): string => target.split(':')[0] ?? ''
   const isOpen = (state: string): boolean => state === 'pending' || state === 'deferred'
 
+  const openOf = (delivery: DeliveryRecord): number[] =>
+    delivery.recipients.filter((r) => isOpen(r.state)).map((r) => r.index)
+  const octetsOf = async ({ entry }: DeliveryRecord): Promise<Uint8Array> =>
+    hot.get(entry.queueId)?.octets ?? spool.octets(entry.queueId)
+
   async function attempt(delivery: DeliveryRecord): Promise<Settlement> {
     const now = options.now()
-    const { queueId } = delivery.entry
-    const serve = delivery.recipients.filter((r) => isOpen(r.state)).map((r) => r.index)
-    const octets = async (): Promise<Uint8Array> => hot.get(queueId)?.octets ?? spool.octets(queueId)
+    const serve = openOf(delivery)
+    const octets = (): Promise<Uint8Array> => octetsOf(delivery)
     const result =
       delivery.expiresAt <= now
         ? { outcomes: serve.map((index) => expired(index)) }
         : await deliver(delivery, serve, octets, now)
+    return settlementOf(delivery, result)
+  }
+
+  async function settlementOf(delivery: DeliveryRecord, result: DeliveryResult): Promise<Settlement> {
+    const { queueId } = delivery.entry
+    const octets = (): Promise<Uint8Array> => octetsOf(delivery)
     const after = options.now()
     const deferred = result.outcomes.some((o) => o.state === 'deferred')
     const next = nextAttempt(delivery.attempts + 1, after, options.ids.random(), result.retryAfterMs)
@@ -137,20 +153,27 @@ export function createRunner(options: RunnerOptions): Runner {
     }
   }
 
-  /** Writes what became of the attempt; a spool that cannot be written now is asked again, since the fate is decided. */
-  async function conclude(settlement: Settlement): Promise<void> {
+  /**
+   * Writes what became of the attempt. A fate that was decided elsewhere is written again until the spool takes it; what
+   * should have gone into a mailbox here is tried again by the schedule, since nothing left the gateway (QUE-060).
+   */
+  async function conclude(delivery: DeliveryRecord, first: Settlement): Promise<void> {
+    let settlement = first
     for (let wait = 1000; ; wait = Math.min(wait * 2, 30_000)) {
       try {
         await settled(settlement)
         return
       } catch (error) {
         options.log('error', 'an outcome could not be written', { error: String(error) })
-        if (settlement.mailbox || stopping.signal.aborted) {
-          // Nothing left the gateway: the lease's end brings the delivery back (QUE-060).
-          await spool.release([settlement.deliveryId]).catch(() => {})
+        if (stopping.signal.aborted) {
+          await spool.release([delivery.deliveryId]).catch(() => {})
           return
         }
-        await new Promise((resolve) => setTimeout(resolve, wait).unref())
+        if (settlement.mailbox)
+          settlement = await settlementOf(delivery, {
+            outcomes: openOf(delivery).map((index) => temporary(index, 'the mailbox cannot be written')),
+          })
+        else await new Promise((resolve) => setTimeout(resolve, wait).unref())
       }
     }
   }
@@ -158,7 +181,7 @@ export function createRunner(options: RunnerOptions): Runner {
   function launch(delivery: DeliveryRecord): void {
     perTarget.set(delivery.target, (perTarget.get(delivery.target) ?? 0) + 1)
     const work = attempt(delivery)
-      .then(conclude)
+      .then((settlement) => conclude(delivery, settlement))
       .catch((error: unknown) => {
         options.log('error', 'an attempt ended badly', {
           queueId: delivery.entry.queueId,
@@ -224,6 +247,15 @@ export function createRunner(options: RunnerOptions): Runner {
     },
     wake() {
       if (started) void claim()
+    },
+    async giveUp(queueId, status) {
+      const leased = await spool.lease(queueId, options.now() + leaseMs)
+      for (const delivery of leased) {
+        const outcomes = openOf(delivery).map((index): Outcome => ({ index, state: 'failed', status }))
+        await settled(await settlementOf(delivery, { outcomes }))
+      }
+      if (started) void claim()
+      return leased.reduce((sum, delivery) => sum + openOf(delivery).length, 0)
     },
     async runDue() {
       let count = 0

@@ -17,6 +17,8 @@ export interface Spool {
   enqueue(entries: readonly NewQueueEntry[]): Promise<void>
   /** Leases up to `limit` due deliveries to this process until `leaseUntil`; a lease that ran out is due again (QUE-002). */
   claim(now: EpochMs, leaseUntil: EpochMs, limit: number): Promise<readonly DeliveryRecord[]>
+  /** Leases what is open of one entry and not under way, due or not (QUE-054). */
+  lease(queueId: string, leaseUntil: EpochMs): Promise<readonly DeliveryRecord[]>
   /** Writes the fates of one attempt, its mailbox deliveries and its reports in one transaction, and ends the lease. */
   settle(settlements: readonly Settlement[]): Promise<void>
   /** Ends leases without an attempt (shutdown). */
@@ -32,7 +34,10 @@ export interface Spool {
   duplicate(key: string, hash: string, now: EpochMs): Promise<{ response: string } | 'different' | undefined>
   /** Delivery that got this id from this peer (target contains the peer), for reports. */
   byPeerMessageId(peer: string, peerMessageId: string): Promise<readonly DeliveryRecord[]>
-  /** Deletes settled entries older than `before`, and their octets. Returns how many. */
-  purge(before: EpochMs, limit: number): Promise<number>
+  /**
+   * Deletes up to `limit` entries settled before `before`, and octets without an owner since `freedBefore`. Resolves to
+   * less than `limit` when nothing is left to delete.
+   */
+  purge(before: EpochMs, freedBefore: EpochMs, limit: number): Promise<number>
   stats(): Promise<{ readonly entries: number; readonly due: number; readonly oldest: EpochMs | undefined }>
 }

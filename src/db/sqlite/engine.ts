@@ -54,7 +54,8 @@ export interface Kernel {
 
 /** @throws Fault 'in-use' when another process works on the folder */
 export async function openSqlite(folder: string, options: EngineOptions = {}): Promise<Engine> {
-  mkdirSync(folder, { recursive: true })
+  // Mail is nobody else's to read.
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
   const unlock = await lock(folder)
   let secret: Uint8Array
   try {

@@ -58,7 +58,6 @@ export type WriteBody =
   | { readonly kind: 'settle'; readonly settlements: readonly SettlementRow[] }
   | { readonly kind: 'release'; readonly deliveryIds: readonly number[] }
   | { readonly kind: 'retry'; readonly queueId: string; readonly now: number }
-  | { readonly kind: 'purge'; readonly before: number; readonly limit: number }
   | {
       readonly kind: 'put-account'
       readonly address: string
@@ -75,6 +74,13 @@ export type WriteBody =
   | { readonly kind: 'issue-token'; readonly token: TokenRow; readonly clients: number }
   | { readonly kind: 'use-token'; readonly id: string; readonly now: number }
   | { readonly kind: 'revoke-tokens'; readonly account: AccountId; readonly client?: string }
+  | { readonly kind: 'lease'; readonly queueId: string; readonly leaseUntil: number }
+  | {
+      readonly kind: 'purge'
+      readonly before: number
+      readonly freedBefore: number
+      readonly limit: number
+    }
   | { readonly kind: 'remove-account'; readonly address: string }
 
 export interface WriteRequest {

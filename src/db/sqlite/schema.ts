@@ -131,6 +131,21 @@ const migrations: readonly string[] = [
   );
   CREATE INDEX session_tokens_account ON session_tokens (account, client);
   `,
+  // Octets that lost an owner wait in `freed` until housekeeping looks whether another one is left.
+  `
+  CREATE INDEX blobs_segment ON blobs (segment);
+  CREATE TABLE freed (
+    blob INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL
+  );
+  CREATE INDEX freed_at ON freed (at);
+  CREATE TRIGGER message_freed AFTER DELETE ON messages BEGIN
+    INSERT OR REPLACE INTO freed (blob, at) VALUES (old.blob, unixepoch() * 1000);
+  END;
+  CREATE TRIGGER entry_freed AFTER DELETE ON entries BEGIN
+    INSERT OR REPLACE INTO freed (blob, at) VALUES (old.blob, unixepoch() * 1000);
+  END;
+  `,
 ]
 
 /** Brings the database to the newest schema. @throws when it was written by a newer program */

@@ -10,7 +10,9 @@ import {
   fsyncSync,
   ftruncateSync,
   openSync,
+  readdirSync,
   readSync,
+  rmSync,
   writevSync,
 } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
@@ -66,6 +68,7 @@ export class SegmentWriter {
     if (payloads.length === 0) return []
     if (this.#length >= this.#limit) {
       const fd = this.#open(this.#segment + 1)
+      ftruncateSync(fd, 0)
       closeSync(this.#fd)
       this.#fd = fd
       this.#segment += 1
@@ -112,6 +115,14 @@ export class SegmentWriter {
     }
   }
 
+  /** Removes the files of segments without a live record; the one being written stays. */
+  reclaim(isLive: (segment: number) => boolean): void {
+    for (const name of readdirSync(this.#folder)) {
+      const segment = Number(/^segment-(\d+)\.lmr$/.exec(name)?.[1] ?? this.#segment)
+      if (segment !== this.#segment && !isLive(segment)) rmSync(join(this.#folder, name), { force: true })
+    }
+  }
+
   close(): void {
     closeSync(this.#fd)
   }
@@ -153,6 +164,21 @@ export class SegmentReader {
     if (bytesRead !== buffer.length)
       throw new Error(`segment ${place.segment} ends before octet ${place.offset + end}`)
     return buffer
+  }
+
+  /** Lets go of segments whose file was removed: an open one still takes its room on the disk. */
+  async closeRemoved(): Promise<void> {
+    const removed = (segment: number): boolean => !existsSync(segmentFile(this.#folder, segment))
+    for (const [segment, fd] of [...this.#files])
+      if (removed(segment)) {
+        this.#files.delete(segment)
+        closeSync(fd)
+      }
+    for (const [segment, handle] of [...this.#handles])
+      if (removed(segment)) {
+        this.#handles.delete(segment)
+        await (await handle).close()
+      }
   }
 
   async close(): Promise<void> {

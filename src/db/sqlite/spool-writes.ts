@@ -122,11 +122,26 @@ export const retry = (sql: Statements, queueId: string, now: number): boolean =>
     queueId,
   ) > 0 || sql.get('SELECT 1 FROM entries WHERE queue_id = ?', queueId) !== undefined
 
-/** Deletes settled entries and answers that need not be repeated any more. The octets of a segment stay until it is reclaimed. */
-export function purge(sql: Statements, before: number, limit: number): number {
-  sql.run('DELETE FROM duplicates WHERE at < ?', before - duplicateMs)
+/** Leases what is open of one entry and not under way, due or not. */
+export function lease(sql: Statements, queueId: string, leaseUntil: number): number[] {
   const rows = sql.all(
-    'SELECT queue_id, blob FROM entries WHERE open = 0 AND settled_at < ? LIMIT ?',
+    'SELECT id FROM deliveries WHERE queue_id = ? AND next_at IS NOT NULL AND leased = 0 ORDER BY number',
+    queueId,
+  )
+  for (const row of rows)
+    sql.run('UPDATE deliveries SET next_at = ?, leased = 1 WHERE id = ?', leaseUntil, asNumber(row.id))
+  return rows.map((row) => asNumber(row.id))
+}
+
+/** Deletes settled entries, answers that need not be repeated any more, and octets that nobody owns. */
+export function purge(sql: Statements, before: number, freedBefore: number, limit: number): number {
+  const answers = sql.run(
+    'DELETE FROM duplicates WHERE key IN (SELECT key FROM duplicates WHERE at < ? LIMIT ?)',
+    freedBefore - duplicateMs,
+    limit,
+  )
+  const rows = sql.all(
+    'SELECT queue_id FROM entries WHERE open = 0 AND settled_at < ? LIMIT ?',
     before,
     limit,
   )
@@ -138,7 +153,26 @@ export function purge(sql: Statements, before: number, limit: number): number {
     )
     sql.run('DELETE FROM deliveries WHERE queue_id = ?', queueId)
     sql.run('DELETE FROM entries WHERE queue_id = ?', queueId)
-    sql.run('DELETE FROM blobs WHERE id = ?', asNumber(row.blob))
+  }
+  return Math.max(answers, rows.length, collect(sql, freedBefore, limit))
+}
+
+/**
+ * Octets that lost their last owner before `freedBefore`: a session may still be sending an expunged message. The newest
+ * stay, so that no number is given twice (it names the octets to clients: EMAILID, RFC 8474 §5.1).
+ */
+function collect(sql: Statements, freedBefore: number, limit: number): number {
+  const rows = sql.all(
+    'SELECT blob FROM freed WHERE at < ? AND blob < (SELECT max(id) FROM blobs) LIMIT ?',
+    freedBefore,
+    limit,
+  )
+  for (const row of rows) {
+    const blob = asNumber(row.blob)
+    sql.run('DELETE FROM freed WHERE blob = ?', blob)
+    if (sql.get('SELECT 1 FROM messages WHERE blob = ? LIMIT 1', blob)) continue
+    sql.run('DELETE FROM digests WHERE blob = ?', blob)
+    sql.run('DELETE FROM blobs WHERE id = ?', blob)
   }
   return rows.length
 }

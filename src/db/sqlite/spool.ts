@@ -30,6 +30,10 @@ export function createSpool(kernel: Kernel): Spool {
       const ids = await kernel.write<number[]>({ kind: 'claim', now, leaseUntil, limit })
       return ids.map((id) => deliveryOf(sql, sql.get('SELECT * FROM deliveries WHERE id = ?', id)))
     },
+    async lease(queueId, leaseUntil) {
+      const ids = await kernel.write<number[]>({ kind: 'lease', queueId, leaseUntil })
+      return ids.map((id) => deliveryOf(sql, sql.get('SELECT * FROM deliveries WHERE id = ?', id)))
+    },
     async settle(settlements) {
       const octets: Uint8Array[] = []
       const messageRow = (message: NewMessage): MessageRow => ({
@@ -98,7 +102,11 @@ export function createSpool(kernel: Kernel): Spool {
         .map((row) => deliveryOf(sql, row))
         .filter((delivery) => delivery.target.slice(delivery.target.indexOf(':') + 1) === peer)
     },
-    purge: (before, limit) => kernel.write<number>({ kind: 'purge', before, limit }),
+    async purge(before, freedBefore, limit) {
+      const count = await kernel.write<number>({ kind: 'purge', before, freedBefore, limit })
+      await kernel.segments.closeRemoved()
+      return count
+    },
     async stats() {
       const open = sql.get('SELECT count(*) AS n, min(received_at) AS oldest FROM entries WHERE open > 0')
       const due = sql.get('SELECT count(*) AS n FROM deliveries WHERE next_at <= ?', kernel.now())

@@ -11,7 +11,7 @@ import { issueToken, revokeTokens, upgradePassword, useToken } from './account-w
 import type { Touched, WriteAnswer, WriteBatch, WriteBody, WriteRequest } from './requests.ts'
 import { migrate } from './schema.ts'
 import { SegmentWriter } from './segments.ts'
-import { claim, enqueue, purge, release, retry, settle } from './spool-writes.ts'
+import { claim, enqueue, lease, purge, release, retry, settle } from './spool-writes.ts'
 import { asNumber, Statements } from './statements.ts'
 import { AccountWrite, type WriteContext } from './store-writes.ts'
 
@@ -140,6 +140,9 @@ function attempt(group: readonly WriteRequest[]): WriteBatch {
     if (db.isTransaction) db.exec('ROLLBACK')
     throw error
   }
+  // Only now: a segment may go when the deletion of its last row is on disk.
+  if (group.some(({ body }) => body.kind === 'purge'))
+    segments.reclaim((segment) => Boolean(sql.get('SELECT 1 FROM blobs WHERE segment = ? LIMIT 1', segment)))
   return { answers, touched }
 }
 
@@ -174,7 +177,9 @@ function run(body: WriteBody, blobs: readonly number[]): { value?: unknown; touc
     case 'retry':
       return { value: retry(sql, body.queueId, body.now), touched: none }
     case 'purge':
-      return { value: purge(sql, body.before, body.limit), touched: none }
+      return { value: purge(sql, body.before, body.freedBefore, body.limit), touched: none }
+    case 'lease':
+      return { value: lease(sql, body.queueId, body.leaseUntil), touched: none }
     case 'put-account': {
       const existing = sql.get('SELECT id FROM accounts WHERE address = ?', body.address)
       if (existing) {

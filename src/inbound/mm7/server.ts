@@ -68,7 +68,8 @@ export interface Mm7Server {
   listen(host: string, port: number): Promise<{ host: string; port: number }>
   /** The same code without a socket. */
   handle(request: RawRequest): Promise<RawResponse>
-  close(): Promise<void>
+  /** No new requests; those under way may end within `drainMs`. */
+  close(drainMs?: number): Promise<void>
 }
 
 /** The SOAP part and MIME beside the message itself (MM7-032). */
@@ -254,7 +255,11 @@ export async function createMm7Server(options: Mm7ServerOptions): Promise<Mm7Ser
       ])
       return { status: response.statusCode, headers: Object.fromEntries(flat), body: response.rawPayload }
     },
-    close: () => app.close(),
+    async close(drainMs = 10_000) {
+      const late = setTimeout(() => app.server.closeAllConnections(), drainMs)
+      await app.close()
+      clearTimeout(late)
+    },
   }
 }
 

@@ -140,8 +140,15 @@ export class SmtpConnection {
     setTimeout(() => socket.destroy(), 2000).unref()
   }
 
+  /** Ends the connection as it is: a message without its last octet was never accepted. */
+  destroy(): void {
+    this.#closing = true
+    this.#socket.destroy()
+  }
+
   /** The process stops: an open transaction may end, but no other begins. */
   shutdown(): void {
+    if (this.#closing) return
     if (this.#busy || this.#inContent) {
       setTimeout(() => this.shutdown(), 50).unref()
       return

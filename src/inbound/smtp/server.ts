@@ -50,8 +50,8 @@ export interface SmtpServerOptions {
 
 export interface SmtpServer {
   listen(host: string, port: number): Promise<{ host: string; port: number }>
-  /** No new connections; those that are idle get 421, those in a transaction may end it. */
-  close(): Promise<void>
+  /** No new connections; those that are idle get 421, those in a transaction may end it within `drainMs`. */
+  close(drainMs?: number): Promise<void>
 }
 
 export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
@@ -98,10 +98,14 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
       port = (created.address() as AddressInfo).port
       return { host, port }
     },
-    async close() {
+    async close(drainMs = 10_000) {
       const closed = new Promise<void>((resolve) => (server ? server.close(() => resolve()) : resolve()))
       for (const connection of open) connection.shutdown()
+      const late = setTimeout(() => {
+        for (const connection of open) connection.destroy()
+      }, drainMs)
       await closed
+      clearTimeout(late)
     },
   }
 }

@@ -1,0 +1,21 @@
+/** `lemonade config check` and `lemonade store check`. */
+import { loadConfig, storeFolder } from '../config.ts'
+import { checkStore } from '../db/sqlite/check.ts'
+
+type Out = (line: string) => void
+
+export async function configCheck(file: string | undefined, out: Out): Promise<number> {
+  loadConfig(file)
+  out(`${file ?? 'built-in defaults'}: ok`)
+  return 0
+}
+
+/** Verifies every record's checksum against every row; exit 1 when something is wrong. Best while the gateway is down. */
+export async function storeCheck(file: string | undefined, out: Out): Promise<number> {
+  const result = await checkStore(storeFolder(loadConfig(file).store))
+  for (const problem of result.problems) out(problem)
+  out(
+    `${result.records} records, ${result.messages} messages, ${result.entries} queue entries, ${result.problems.length} problems`,
+  )
+  return result.problems.length === 0 ? 0 : 1
+}

@@ -1,0 +1,129 @@
+/** `lemonade demo`: one message each way through a gateway of its own, in a temporary folder; tells what crossed it. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createTransport } from 'nodemailer'
+import { request } from 'undici'
+import { compose, type Gateway } from '../compose.ts'
+import { type Config, checkConfig, hostPort } from '../config.ts'
+import { createLog } from '../log.ts'
+import { decodeWords } from '../wire/mime/encoded-words.ts'
+import { decodeBody, fieldValue, scanMessage } from '../wire/mime/scan.ts'
+import { bundledDeliverReq, pictureOctets } from './demo-message.ts'
+import { listeningMmsc } from './demo-mmsc.ts'
+
+type Out = (line: string) => void
+
+const address = 'alice@example.net'
+const password = 'secret'
+const number = '+12025550123'
+const any = '127.0.0.1:0'
+
+/** Exit code 0 only if all of it happened. */
+export async function demo(out: Out): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), 'lemonade-demo-'))
+  const mmsc = await listeningMmsc()
+  const config: Config = checkConfig(
+    {
+      store: `sqlite:${folder}`,
+      log: 'error',
+      // Ports that are free: a gateway that runs already is not disturbed.
+      listen: { mm7: any, smtp: any, imap: any, admin: any },
+      peers: {
+        mmsc: {
+          interface: 'mm7',
+          role: 'rs',
+          ip: '127.0.0.1',
+          url: mmsc.url,
+          vaspId: 'gateway',
+          mailOut: true,
+        },
+      },
+      accounts: [{ address, password }],
+    },
+    'demo',
+  )
+  try {
+    const gateway = await compose(config, createLog('error'))
+    try {
+      return (await tell(gateway, mmsc.received, out)) ? 0 : 1
+    } finally {
+      await gateway.close()
+    }
+  } finally {
+    mmsc.close()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function tell(gateway: Gateway, submitted: Promise<string>, out: Out): Promise<boolean> {
+  const failed = (why: string): false => {
+    out(`   FAILED: ${why}`)
+    return false
+  }
+  out(`1. ${number} sends a picture message; the MMSC posts it by MM7 (DeliverReq) for ${address}`)
+  const posted = await request(gateway.addresses.mm7 ?? '', { method: 'POST', ...bundledDeliverReq() })
+  const answer = await posted.body.text()
+  const status = /<[^>]*StatusCode>(\d+)</.exec(answer)?.[1]
+  if (status !== '1000') return failed(`HTTP ${posted.statusCode}, MM7 status ${status}: ${answer}`)
+  out(`   <- HTTP ${posted.statusCode}, MM7 status 1000 Success: the message is safe on disk`)
+
+  out('2. Alice finds it in her INBOX, as Internet mail (RFC 4356)')
+  const mail = await retried(() => newestMail(gateway))
+  if (!mail) return failed('no message arrived')
+  const node = scanMessage(mail)
+  for (const name of ['From', 'To', 'Subject', 'Date', 'Importance'])
+    out(`   ${name}: ${decodeWords(fieldValue(mail, node, name) ?? '(none)').slice(0, 100)}`)
+  for (const part of node.parts)
+    out(`   - ${`${part.type}/${part.subtype}`.toLowerCase()}, ${decodeBody(mail, part).length} octets`)
+  const picture = node.parts.find((part) => part.type.toLowerCase() === 'image')
+  if (!picture || !Buffer.from(decodeBody(mail, picture)).equals(pictureOctets))
+    return failed('the picture is not the one that was sent')
+  out('   the picture arrived octet for octet')
+
+  out(`3. Alice answers; her mail server relays it by SMTP for ${number}`)
+  const smtp = hostPort(gateway.addresses.smtp ?? '')
+  const transport = createTransport({ ...smtp, tls: { rejectUnauthorized: false } })
+  const sent = await transport.sendMail({
+    from: `Alice <${address}>`,
+    to: `${number}@mms.example.net`,
+    subject: 'Re: Greetings',
+    text: 'Thank you!',
+  })
+  out(`   <- ${sent.response}`)
+
+  out('4. The MMSC gets it as an MM7 SubmitReq for the handset')
+  const patience = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), 10_000).unref())
+  const submit = await Promise.race([submitted, patience])
+  if (submit === undefined) return failed('no SubmitReq reached the MMSC')
+  for (const wanted of [/<Subject>[^<]*<\/Subject>/, /<Number[^>]*>[^<]*<\/Number>/, /Thank you!/]) {
+    const found = wanted.exec(submit)?.[0]
+    if (found === undefined) return failed(`${wanted.source} is not in ${submit}`)
+    out(`   ${found}`)
+  }
+  if (!submit.includes(number)) return failed('the SubmitReq is for somebody else')
+  out('Both ways work.')
+  return true
+}
+
+/** The newest message of INBOX, once there is one. */
+async function newestMail({ engine }: Gateway): Promise<Uint8Array | undefined> {
+  const account = await engine.directory.find(address)
+  if (!account) return undefined
+  const blob = await engine.store.read(account.id, async (view) => {
+    const inbox = await view.mailbox('INBOX')
+    let newest: number | undefined
+    if (inbox) for await (const batch of view.messages(inbox.id, {})) newest = batch.at(-1)?.blob ?? newest
+    return newest
+  })
+  return blob === undefined ? undefined : engine.store.readBlob(blob)
+}
+
+async function retried<T>(fn: () => Promise<T | undefined>): Promise<T | undefined> {
+  for (let i = 0; i < 100; i++) {
+    const value = await fn()
+    if (value !== undefined) return value
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  return undefined
+}

@@ -1,0 +1,120 @@
+/** `lemonade ...`: one function a command; each returns its exit code. Loaded when called, so that small ones are quick. */
+import { Command, CommanderError } from 'commander'
+import { Fault } from '../model/fault.ts'
+
+const out = (line: string): void => {
+  process.stdout.write(`${line}\n`)
+}
+
+type Runs = <A extends unknown[]>(fn: (...args: A) => Promise<number>) => (...args: A) => Promise<void>
+
+const account = () => import('./account.ts')
+const checks = () => import('./checks.ts')
+const queue = () => import('./queue.ts')
+
+const config = ['-c, --config <file>', 'configuration file (YAML); without it the built-in defaults'] as const
+
+/** Exit code: 0 done, 1 failed, 2 nothing to do or wrong use. */
+export async function main(argv: readonly string[]): Promise<number> {
+  let code = 0
+  const run: Runs =
+    (fn) =>
+    async (...args) => {
+      code = await fn(...args)
+    }
+  const program = new Command('lemonade')
+    .description('MMS to Internet mail gateway with an embedded mail store')
+    .exitOverride()
+    .showHelpAfterError()
+  gatewayCommands(program, run)
+  accountCommands(program, run)
+  queueCommands(program, run)
+  try {
+    await program.parseAsync(argv, { from: 'user' })
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    if (error instanceof Fault) {
+      process.stderr.write(`${error.message}\n`)
+      return 1
+    }
+    throw error
+  }
+  return code
+}
+
+function gatewayCommands(program: Command, run: Runs): void {
+  program
+    .command('serve')
+    .description('run the gateway')
+    .option(...config)
+    .action(run(async (o) => (await import('./serve.ts')).serve(o.config)))
+  program
+    .command('demo')
+    .description('show one message each way, in a temporary folder')
+    .action(run(async () => (await import('./demo.ts')).demo(out)))
+  program
+    .command('config')
+    .description('the configuration')
+    .command('check')
+    .description('say what is wrong with the configuration file')
+    .option(...config)
+    .action(run(async (o) => (await checks()).configCheck(o.config, out)))
+  program
+    .command('store')
+    .description('the store')
+    .command('check')
+    .description('verify every checksum, reference and counter of the store')
+    .option(...config)
+    .action(run(async (o) => (await checks()).storeCheck(o.config, out)))
+}
+
+function accountCommands(program: Command, run: Runs): void {
+  const group = program.command('account').description('accounts of the mail store')
+  group
+    .command('add <address>')
+    .description('create an account; the password is the first line of standard input')
+    .option(...config)
+    .action(run(async (address, o) => (await account()).accountAdd(address, o.config, out)))
+  group
+    .command('passwd <address>')
+    .description('change a password; it is the first line of standard input')
+    .option(...config)
+    .action(run(async (address, o) => (await account()).accountPasswd(address, o.config, out)))
+  group
+    .command('list')
+    .option(...config)
+    .option('--json', 'as a JSON array')
+    .action(run(async (o) => (await account()).accountList(o, out)))
+  group
+    .command('remove <address>')
+    .description('delete an account and all its mail')
+    .option(...config)
+    .action(run(async (address, o) => (await account()).accountRemove(address, o.config, out)))
+}
+
+function queueCommands(program: Command, run: Runs): void {
+  const group = program.command('queue').description('messages on their way')
+  group
+    .command('list')
+    .option(...config)
+    .option('--json', 'one JSON object a line')
+    .option('--all', 'settled ones too')
+    .option('--limit <n>', 'at most this many', '1000')
+    .action(run(async (o) => (await queue()).queueList(o, out)))
+  group
+    .command('show <id>')
+    .description('all that is known of a message, as JSON')
+    .option(...config)
+    .action(run(async (id, o) => (await queue()).queueShow(id, o.config, out)))
+  group
+    .command('retry <id>')
+    .description('try a deferred or held message now')
+    .option(...config)
+    .action(run(async (id, o) => (await queue()).queueRetry(id, o.config, out)))
+  group
+    .command('bounce <id>')
+    .description('give the open recipients of a message up; its sender is told')
+    .option('--reason <text>', 'what the sender reads')
+    .option(...config)
+    .action(run(async (id, o) => (await queue()).queueBounce(id, o, out)))
+}

@@ -1,0 +1,264 @@
+/** Builds and connects the parts; the only file that knows them all. */
+import { createOperations, type Operations } from './admin/operations.ts'
+import { leaveDoor, newToken } from './admin/remote.ts'
+import { createMetrics, type Metrics, startAdmin } from './admin/server.ts'
+import { type Config, hostPort, storeFolder } from './config.ts'
+import { type Engine, openSqlite } from './db/sqlite/engine.ts'
+import { createIds } from './ids.ts'
+import { createMm7Server } from './inbound/mm7/server.ts'
+import { createSmtpServer } from './inbound/smtp/server.ts'
+import type { Log } from './log.ts'
+import { Fault } from './model/fault.ts'
+import type { IdSource } from './model/providers.ts'
+import { isRefusal } from './model/refusal.ts'
+import { createMailboxAdapter } from './outbound/mailbox.ts'
+import { createMm7SubmitAdapter } from './outbound/mm7-submit.ts'
+import { createMm7Transport } from './outbound/mm7-transport.ts'
+import { resolveMx } from './outbound/mx.ts'
+import { createSmtpRelayAdapter } from './outbound/smtp-relay.ts'
+import { createSmtpTransport } from './outbound/smtp-transport.ts'
+import { startHousekeeping } from './queue/housekeeping.ts'
+import { createRunner, type Runner } from './queue/runner.ts'
+import { type Acceptor, createAcceptor } from './routing/accept.ts'
+import { createReporter } from './routing/reports.ts'
+import { tlsPair } from './tls.ts'
+
+/** Keys of `listen` in the configuration file. */
+export type Listener = keyof Config['listen']
+
+export interface Gateway {
+  /** What `serve` prints when it is ready: a port 0 has become the one it got. */
+  readonly addresses: Readonly<Partial<Record<Listener, string>>>
+  readonly engine: Engine
+  readonly operations: Operations
+  /** Drains: no new work, what is in flight is finished within limits.drainSeconds. */
+  close(): Promise<void>
+}
+
+export interface ComposeOptions {
+  readonly now?: () => number
+  readonly ids?: IdSource
+}
+
+/** Refused commands before an SMTP connection is closed; Received fields before a message is a loop (QUE-040). */
+const smtpErrors = 20
+const receivedFields = 100
+
+interface Parts {
+  readonly acceptor: Acceptor
+  readonly runner: Runner
+  readonly operations: Operations
+}
+
+/** Routing, queue and the doors out, without a listener: also what the command line works with while nothing runs. */
+export function assemble(
+  engine: Engine,
+  config: Config,
+  log: Log,
+  { now = Date.now, ids = createIds(config.gateway.host) }: ComposeOptions = {},
+  metrics?: Metrics,
+): Parts {
+  const { spool, directory } = engine
+  const acceptor: Acceptor = createAcceptor({
+    settings: config,
+    spool,
+    ids,
+    now,
+    directory,
+    maxRecipients: config.limits.recipients,
+    remember: (queueId, octets, message) => runner.remember(queueId, octets, message),
+    wake: () => runner.wake(),
+    log,
+  })
+  const runner: Runner = createRunner({
+    spool,
+    adapters: [
+      createMailboxAdapter(config, async (account) => (await directory.find(account)) !== undefined),
+      createMm7SubmitAdapter(config, createMm7Transport()),
+      createSmtpRelayAdapter(config, createSmtpTransport({ host: config.gateway.host }), resolveMx),
+    ],
+    now,
+    ids,
+    read: acceptor.read,
+    reports: createReporter({ settings: config, ids, acceptor, log }),
+    concurrency: { total: config.limits.deliveriesAtOnce, perTarget: config.limits.deliveriesPerPeer },
+    log,
+    ...(metrics ? { onSettled: metrics.settled } : {}),
+  })
+  return { acceptor, runner, operations: createOperations({ spool, directory, runner, now }) }
+}
+
+/**
+ * Opens the store, starts every listener and the queue.
+ * @throws Fault 'in-use' when the store or a port is taken; then nothing is left open
+ */
+export async function compose(config: Config, log: Log, options: ComposeOptions = {}): Promise<Gateway> {
+  const folder = storeFolder(config.store)
+  const engine = await openSqlite(folder, options.now ? { now: options.now } : {})
+  const closing: (() => Promise<unknown>)[] = [() => engine.close()]
+  const close = async (): Promise<void> => {
+    for (const end of closing.splice(0).reverse()) await end()
+  }
+  try {
+    const gateway = await start(config, log, options, engine, folder, closing)
+    return { ...gateway, engine, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** Pushes how to end each thing it starts onto `closing`; they end in the opposite order. */
+async function start(
+  config: Config,
+  log: Log,
+  options: ComposeOptions,
+  engine: Engine,
+  folder: string,
+  closing: (() => Promise<unknown>)[],
+): Promise<Pick<Gateway, 'addresses' | 'operations'>> {
+  const { limits, gateway, listen, auth } = config
+  const { spool } = engine
+  const now = options.now ?? Date.now
+  const tls = await tlsPair(config.tls, folder, gateway.host)
+  await configuredAccounts(config, engine)
+
+  const metrics = createMetrics(spool)
+  const { acceptor, runner, operations } = assemble(engine, config, log, options, metrics)
+  const mm7Options = {
+    settings: config,
+    allowPlaintext: auth.allowPlaintext,
+    limits: {
+      messageOctets: limits.messageOctets,
+      xmlOctets: limits.xmlOctets,
+      headerOctets: limits.httpHeaderOctets,
+      maxConnections: limits.connections,
+      maxPerIp: limits.connectionsPerIp,
+      requestMs: limits.mm7RequestSeconds * 1000,
+    },
+    accept: async (...[request, context]: Parameters<Acceptor['mm7']>) => {
+      const result = await acceptor.mm7(request, context)
+      if (result.status === 1000 || result.status === 1100) metrics.accepted('mm7')
+      return result
+    },
+    duplicate: spool.duplicate,
+    now,
+    log,
+  }
+  const mm7 = await createMm7Server(mm7Options)
+  const mm7s = listen.mm7s === undefined ? undefined : await createMm7Server({ ...mm7Options, tls })
+  const smtp = createSmtpServer({
+    host: gateway.host,
+    tls,
+    smtputf8: config.smtputf8,
+    limits: {
+      messageOctets: limits.messageOctets,
+      maxRecipients: limits.recipients,
+      maxConnections: limits.connections,
+      maxPerIp: limits.connectionsPerIp,
+      commandMs: limits.smtpCommandSeconds * 1000,
+      dataMs: limits.smtpDataSeconds * 1000,
+      maxErrors: smtpErrors,
+      receivedFields,
+    },
+    checkRecipient: acceptor.recipient,
+    async accept(envelope, octets) {
+      const accepted = await acceptor.mail(envelope, octets)
+      if (!isRefusal(accepted)) metrics.accepted('smtp')
+      return accepted
+    },
+    peerOf: (ip) => smtpPeerOf(config, ip),
+    now,
+    log,
+  })
+  const token = newToken()
+  let ready = false
+  let drainUntil = 0
+  const drainMs = (): number => Math.max(0, drainUntil - Date.now())
+
+  const addresses: Partial<Record<Listener, string>> = {}
+  const opened = async (
+    key: Listener,
+    server: { listen(host: string, port: number): Promise<{ host: string; port: number }> } | undefined,
+    url: (address: string) => string = (address) => address,
+  ): Promise<void> => {
+    const wanted = listen[key]
+    if (!server || wanted === undefined) return
+    const { host, port } = await listening(key, wanted, server)
+    addresses[key] = url(`${host.includes(':') ? `[${host}]` : host}:${port}`)
+  }
+  // Admin first, so that it ends last and says meanwhile that the others drain.
+  await opened(
+    'admin',
+    {
+      async listen(host, port) {
+        const started = await startAdmin({ metrics, ready: () => ready, operations, token, log }, host, port)
+        closing.push(started.close)
+        return started
+      },
+    },
+    (address) => `http://${address}`,
+  )
+  closing.push(await leaveDoor(folder, { url: addresses.admin ?? '', token }))
+  closing.push(() => runner.stop(drainMs()))
+  closing.push(startHousekeeping({ spool, now, keepMs: limits.settledHours * 3_600_000, log }))
+  // A listener more is a line more, here and below.
+  closing.push(() => Promise.all([mm7, mm7s, smtp].map((server) => server?.close(drainMs()))))
+  await opened('mm7', mm7, (address) => `http://${address}/mm7`)
+  await opened('mm7s', mm7s, (address) => `https://${address}/mm7`)
+  await opened('smtp', smtp)
+
+  runner.start()
+  ready = true
+  closing.push(async () => {
+    ready = false
+    drainUntil = Date.now() + limits.drainSeconds * 1000
+  })
+  const { admin, ...doors } = addresses
+  return { addresses: { ...doors, ...(admin === undefined ? {} : { admin }) }, operations }
+}
+
+/** @throws Fault 'in-use' or 'unavailable' that names the port, its key and how to change it */
+async function listening(
+  key: Listener,
+  wanted: string,
+  server: { listen(host: string, port: number): Promise<{ host: string; port: number }> },
+): Promise<{ host: string; port: number }> {
+  const { host, port } = hostPort(wanted)
+  try {
+    return await server.listen(host, port)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const change = `set listen.${key} in the configuration file to another address, such as ${host}:${port + 10_000 > 65_535 ? 0 : port + 10_000}`
+    if (code === 'EADDRINUSE')
+      throw new Fault('in-use', `port ${port} on ${host} is in use (listen.${key}): ${change}`, {
+        cause: error,
+      })
+    if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+      throw new Fault(
+        'unavailable',
+        `cannot listen on ${wanted} (listen.${key}, ${code}): ${change}, or give the process the right to it`,
+        { cause: error },
+      )
+    throw error
+  }
+}
+
+/** The peer that speaks SMTP or MM4 from this address. */
+const smtpPeerOf = (config: Config, ip: string): string | null =>
+  Object.entries(config.peers).find(([, peer]) => peer.interface !== 'mm7' && peer.ip === ip)?.[0] ?? null
+
+/** Accounts of the configuration exist, with the password that stands there. */
+async function configuredAccounts(config: Config, engine: Engine): Promise<void> {
+  const { credentials, directory } = engine
+  const ensure = async (address: string, password: string): Promise<void> => {
+    if (await credentials.verify(address, password)) return
+    await directory.put(address, password)
+  }
+  // A few at a time: the key derivation runs in threads.
+  const waiting = [...config.accounts]
+  const work = async (): Promise<void> => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) await ensure(next.address, next.password)
+  }
+  await Promise.all([1, 2, 3, 4].map(work))
+}
