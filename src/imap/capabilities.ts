@@ -14,6 +14,9 @@ import { store } from './commands/store.ts'
 import { baseExtensions, channelExtensions } from './extensions/base.ts'
 import { condstore, qresync } from './extensions/condstore.ts'
 import { imap4rev1 } from './extensions/imap4rev1.ts'
+import { rev2 } from './extensions/rev2.ts'
+import { savedate, statusSize, unauthenticate } from './extensions/small-extensions.ts'
+import { utf8Accept } from './extensions/utf8.ts'
 import { Registry } from './registry.ts'
 
 const commands = [
@@ -44,4 +47,15 @@ const commands = [
 ]
 
 export const createRegistry = (): Registry =>
-  new Registry(commands, [imap4rev1, ...channelExtensions, ...baseExtensions, condstore, qresync])
+  new Registry(commands, [
+    imap4rev1,
+    rev2,
+    ...channelExtensions,
+    ...baseExtensions,
+    condstore,
+    qresync,
+    utf8Accept,
+    savedate,
+    statusSize,
+    unauthenticate,
+  ])

@@ -29,8 +29,8 @@ export class Channel implements Sink {
     return this.#socket instanceof TLSSocket
   }
 
-  get tls(): TLSSocket | undefined {
-    return this.#socket instanceof TLSSocket ? this.#socket : undefined
+  get socket(): Socket {
+    return this.#socket
   }
 
   get waiting(): number {
@@ -75,12 +75,17 @@ export class Channel implements Sink {
   }
 
   /** STARTTLS: what comes from here on is the handshake. */
-  upgrade(secureContext: SecureContext): void {
+  upgrade(secureContext: SecureContext, requestCert: boolean): void {
     const plain = this.#socket
     plain.removeAllListeners('data')
     plain.removeAllListeners('end')
     plain.removeAllListeners('close')
-    this.#socket = new TLSSocket(plain, { isServer: true, secureContext })
+    this.#socket = new TLSSocket(plain, {
+      isServer: true,
+      secureContext,
+      requestCert,
+      rejectUnauthorized: false,
+    })
     // A handshake that never ends is no session.
     plain.once('close', () => this.#socket.destroy())
     this.#listen()

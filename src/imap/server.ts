@@ -1,7 +1,8 @@
 /** The IMAP listeners: sockets, TLS, connection limits, and the clock that ends silent sessions. */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { createSecureContext, createServer as createTlsServer } from 'node:tls'
-import type { Account, Credentials } from '../auth/credentials.ts'
+import type { Account } from '../auth/credentials.ts'
+import type { SaslServices } from '../auth/sasl.ts'
 import type { EpochMs } from '../model/units.ts'
 import type { MailStore } from '../store/store.ts'
 import { createRegistry } from './capabilities.ts'
@@ -14,8 +15,9 @@ export interface ImapServerOptions {
   /** Our name in the greeting. */
   readonly host: string
   readonly store: MailStore
-  readonly credentials: Credentials
-  readonly tls?: { readonly key: string; readonly cert: string } | undefined
+  readonly sasl: SaslServices
+  /** `ca`: authority of client certificates, for EXTERNAL. */
+  readonly tls?: { readonly key: string; readonly cert: string; readonly ca?: string | undefined } | undefined
   readonly allowPlaintext: 'never' | 'loopback' | 'always'
   readonly limits: ImapLimits
   readonly now: () => EpochMs
@@ -41,14 +43,22 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
   const perIp = new Map<string, number>()
   const perUser = new Map<number, number>()
   const servers: Server[] = []
-  const secureContext = options.tls && createSecureContext({ ...options.tls, minVersion: 'TLSv1.2' })
+  const tls = options.tls && {
+    key: options.tls.key,
+    cert: options.tls.cert,
+    ...(options.tls.ca ? { ca: options.tls.ca, requestCert: true, rejectUnauthorized: false } : {}),
+    minVersion: 'TLSv1.2' as const,
+    // Another protocol's TLS session is not ours to take over (SC-07).
+    ALPNProtocols: ['imap'],
+  }
   const services: Services = {
     host: options.host,
     store: options.store,
-    credentials: options.credentials,
+    sasl: options.sasl,
     mailboxes: new Mailboxes(options.store),
     registry: createRegistry(),
-    secureContext,
+    secureContext: tls && createSecureContext(tls),
+    requestCert: options.tls?.ca !== undefined,
     allowPlaintext: options.allowPlaintext,
     limits,
     now,
@@ -102,10 +112,7 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
   return {
     async listen(host, port, { implicitTls = false } = {}) {
       const server: Server = implicitTls
-        ? createTlsServer(
-            { ...options.tls, minVersion: 'TLSv1.2', handshakeTimeout: limits.preAuthMs },
-            accept,
-          )
+        ? createTlsServer({ ...tls, handshakeTimeout: limits.preAuthMs }, accept)
         : createServer(accept)
       // A handshake that fails is the client's affair.
       server.on('tlsClientError', () => {})

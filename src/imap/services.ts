@@ -1,6 +1,7 @@
 /** What all sessions of one server share. */
 import type { SecureContext } from 'node:tls'
-import type { Account, Credentials } from '../auth/credentials.ts'
+import type { Account } from '../auth/credentials.ts'
+import type { SaslServices } from '../auth/sasl.ts'
 import type { EpochMs } from '../model/units.ts'
 import type { MailStore } from '../store/store.ts'
 import type { Registry } from './registry.ts'
@@ -22,10 +23,12 @@ export interface ImapLimits {
 export interface Services {
   readonly host: string
   readonly store: MailStore
-  readonly credentials: Credentials
+  readonly sasl: SaslServices
   readonly mailboxes: Mailboxes
   readonly registry: Registry
   readonly secureContext: SecureContext | undefined
+  /** Client certificates are asked for: EXTERNAL is configured. */
+  readonly requestCert: boolean
   readonly allowPlaintext: 'never' | 'loopback' | 'always'
   readonly limits: ImapLimits
   readonly now: () => EpochMs

@@ -1,5 +1,7 @@
 /** One client's session: reads its commands, runs them one after the other, tells what changed (RFC 3501 §3, §5). */
+import { type Channel as AuthChannel, channelOf } from '../auth/channel.ts'
 import type { Account } from '../auth/credentials.ts'
+import type { Login, SaslContext } from '../auth/sasl.ts'
 import { asFault, Fault } from '../model/fault.ts'
 import { CommandFraming, type CommandPart, type FramingEvent, tagOf } from '../wire/imap/framing.ts'
 import { CommandInput } from '../wire/imap/tokens.ts'
@@ -26,6 +28,8 @@ export class Session {
   readonly ip: string
   readonly framing = new CommandFraming(beforeLogin)
   account: Account | undefined
+  /** How the account was authenticated. */
+  login: Login | undefined
   selected: Selected | undefined
   /** What ENABLE switched on, by its registered name. */
   readonly enabled = new Set<string>()
@@ -68,11 +72,18 @@ export class Session {
     return this.enabled.has('QRESYNC')
   }
 
-  /** Passwords may travel as they are (ST-05). */
-  get mayLoginPlain(): boolean {
-    if (this.channel.encrypted) return true
-    const { allowPlaintext } = this.services
-    return allowPlaintext === 'always' || (allowPlaintext === 'loopback' && isLoopback(this.ip))
+  /** What SASL needs to know of this connection; made anew when TLS begins. */
+  saslContext(): SaslContext {
+    this.#auth ??= channelOf(this.channel.socket, this.services.allowPlaintext)
+    return { ...this.services.sasl, channel: this.#auth }
+  }
+
+  #auth: AuthChannel | undefined
+
+  /** TLS began: nothing that was learnt in the clear counts (TL-03, SC-04). */
+  newChannel(): void {
+    this.#auth = undefined
+    this.#bad = 0
   }
 
   /** The account of a session that the registry let through. */
@@ -324,8 +335,9 @@ export class Session {
     if (this.framing.queued === 0) this.out.flush()
   }
 
-  loggedIn(account: Account): void {
+  loggedIn(account: Account, login: Login): void {
     this.account = account
+    this.login = login
     const { limits, now } = this.services
     this.framing.limits = {
       lineOctets: limits.lineOctets,
@@ -342,6 +354,7 @@ export class Session {
     this.#onLogout.clear()
     if (this.account) this.services.leave(this.account)
     this.account = undefined
+    this.login = undefined
     this.enabled.clear()
     this.condstore = false
     this.framing.limits = beforeLogin
@@ -406,5 +419,3 @@ const reasons = {
   'literal-too-large': 'the literal is too large',
   'literal-size': 'the size of the literal cannot be',
 } as const
-
-const isLoopback = (ip: string): boolean => ip === '::1' || ip.startsWith('127.')

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Directory } from '../../src/auth/credentials.ts'
+import { createSaslServices } from '../../src/auth/services.ts'
 import { openSqlite } from '../../src/db/sqlite/engine.ts'
 import { createImapServer } from '../../src/imap/server.ts'
 import type { ImapLimits } from '../../src/imap/services.ts'
@@ -52,7 +53,7 @@ export async function startImap(options: TestImapOptions = {}): Promise<TestImap
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'lemonade-imap-'))
   const now = options.now ?? Date.now
   const engine = await openSqlite(folder, { now })
-  const { store, directory, credentials } = engine
+  const { store, directory } = engine
   for (const { address, password } of options.accounts ?? [
     { address: 'alice@example.net', password: 'secret' },
   ])
@@ -61,7 +62,7 @@ export async function startImap(options: TestImapOptions = {}): Promise<TestImap
   const server = createImapServer({
     host: 'mail.example.net',
     store,
-    credentials,
+    sasl: createSaslServices(engine, {}, now),
     tls: await tlsPair(undefined, folder, 'mail.example.net'),
     allowPlaintext: options.allowPlaintext ?? 'loopback',
     limits: { ...testLimits, ...options.limits },

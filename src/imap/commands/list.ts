@@ -125,6 +125,17 @@ export function listLine(session: Session, attributes: readonly string[], name: 
   return `LIST (${attributes.join(' ')}) "/" ${mailboxName(name, session.utf8)}${data}`
 }
 
+/** The response for one existing mailbox, as plain LIST tells it. */
+export async function listLineOf(session: Session, name: string): Promise<string> {
+  return session.services.store.read(session.user.id, async (view) => {
+    const named = namesOf(await view.mailboxes(), await view.subscriptions()).get(name)
+    const attributes = named
+      ? attributesOf(named, { extended: true, select: new Set(), returns: new Set(['SUBSCRIBED']) })
+      : ['\\NonExistent']
+    return listLine(session, attributes, name)
+  })
+}
+
 export const list = command({
   name: 'LIST',
   source: 'RFC 3501 §6.3.8, RFC 5258',

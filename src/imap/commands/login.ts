@@ -1,16 +1,39 @@
 /** LOGIN and AUTHENTICATE (RFC 3501 §6.2.2, §6.2.3; RFC 4959). */
-import type { Account } from '../../auth/credentials.ts'
-import { parsePlain } from '../../auth/sasl-plain.ts'
+import {
+  maxResponseOctets,
+  passwordLogin,
+  type SaslFailure,
+  type SaslStep,
+  saslMechanisms,
+  startSasl,
+} from '../../auth/sasl.ts'
 import { bad, command, no, ok, type Reply } from '../command.ts'
 import type { Session } from '../session.ts'
 
-const notInTheClear = no('passwords travel under TLS only', 'PRIVACYREQUIRED')
-const wrong = no('authentication failed', 'AUTHENTICATIONFAILED')
+const failures: Readonly<Record<SaslFailure, Reply>> = {
+  credentials: no('authentication failed', 'AUTHENTICATIONFAILED'),
+  authorization: no('nobody may act for somebody else', 'AUTHORIZATIONFAILED'),
+  'encryption-needed': no('passwords travel under TLS only', 'PRIVACYREQUIRED'),
+  'too-long': bad('the response is too long'),
+  unavailable: no('the directory cannot be asked', 'UNAVAILABLE'),
+}
 
-/** The session is the account's from here on; the answer holds the new capabilities (LP-02). */
-export function entered(session: Session, account: Account, what: string): Reply {
-  if (!session.services.enter(account)) return no('too many sessions', 'LIMIT')
-  session.loggedIn(account)
+/** The answer to the last step; the session is the account's from here on, and is told its new capabilities (LP-02). */
+function concluded(
+  session: Session,
+  step: Exclude<SaslStep, { challenge: Uint8Array }>,
+  what: string,
+): Reply {
+  if ('failed' in step) {
+    session.services.log('info', 'an IMAP login failed', {
+      ip: session.ip,
+      user: step.user,
+      reason: step.reason,
+    })
+    return failures[step.failed]
+  }
+  if (!session.services.enter(step.done)) return no('too many sessions', 'LIMIT')
+  session.loggedIn(step.done, step.login)
   return ok(`${what} completed`, `CAPABILITY ${session.capabilities()}`)
 }
 
@@ -20,14 +43,20 @@ export const login = command({
   states: ['not-authenticated'],
   parse: (input) => ({ user: input.sp().astring(), password: input.sp().astring() }),
   async run({ user, password }, session) {
-    if (!session.mayLoginPlain) return notInTheClear
     const text = (octets: string): string => Buffer.from(octets, 'latin1').toString('utf8')
-    const account = await session.services.credentials.verify(text(user), text(password))
-    return account ? entered(session, account, 'LOGIN') : wrong
+    // What PLAIN forbids in a name or a password is forbidden here, too.
+    if (/\0/.test(user + password)) return failures.credentials
+    const step = await passwordLogin(text(user), text(password), session.saslContext())
+    return 'challenge' in step ? failures.credentials : concluded(session, step, 'LOGIN')
   },
 })
 
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+const maxLineOctets = Math.ceil(maxResponseOctets / 3) * 4
+
+/** What a line of the client says; undefined: it is no base64 (IR-04). */
+const decoded = (line: string): Buffer | undefined =>
+  line.length <= maxLineOctets && base64.test(line) ? Buffer.from(line, 'base64') : undefined
 
 export const authenticate = command({
   name: 'AUTHENTICATE',
@@ -38,23 +67,34 @@ export const authenticate = command({
     return { mechanism, initial: input.try(' ') ? input.rest() : undefined }
   },
   async run({ mechanism, initial }, session) {
-    if (mechanism !== 'PLAIN') return no('unknown mechanism', 'CANNOT')
-    if (!session.mayLoginPlain) return notInTheClear
-    let response = initial
-    if (response === undefined) {
-      session.out.continuation('')
-      response = await session.readLine()
-      if (response === undefined) return bad('the client is gone')
-      if (response === '*') return bad('cancelled')
+    const exchange = startSasl(mechanism, session.saslContext())
+    if (exchange === 'unknown') return no('there is no such mechanism', 'CANNOT')
+    if (exchange === 'encryption-needed') return failures['encryption-needed']
+    let response: Buffer | undefined
+    if (initial !== undefined) {
+      // "=" is an empty response, so that it can be told from none (IR-02).
+      response = initial === '=' ? Buffer.alloc(0) : decoded(initial)
+      if (!response || initial === '') return bad('expected base64')
     }
-    if (response === '=') response = ''
-    if (!base64.test(response)) return bad('expected base64')
-    const plain = parsePlain(Buffer.from(response, 'base64'))
-    if (!plain) return bad('expected authorization identity, identity and password')
-    const account = await session.services.credentials.verify(plain.authcid, plain.password)
-    if (!account) return wrong
-    if (plain.authzid !== '' && plain.authzid.toLowerCase() !== account.address)
-      return no('nobody may act for somebody else', 'AUTHORIZATIONFAILED')
-    return entered(session, account, 'AUTHENTICATE')
+    for (;;) {
+      const step = await exchange.step(response)
+      if (!('challenge' in step)) return concluded(session, step, 'AUTHENTICATE')
+      session.out.continuation(Buffer.from(step.challenge).toString('base64'))
+      const line = await session.readLine()
+      if (line === undefined) return bad('the client is gone')
+      if (line === '*') return bad('cancelled')
+      response = decoded(line)
+      if (!response) return bad('expected base64')
+    }
   },
 })
+
+/** AUTH= for each mechanism that can be used here and now (ST-05, SA-03). */
+export const authCapabilities = (session: Session): string[] => {
+  if (session.account) return []
+  const context = session.saslContext()
+  return [
+    ...saslMechanisms(context).map((name) => `AUTH=${name}`),
+    ...(context.channel.confidential ? [] : ['LOGINDISABLED']),
+  ]
+}

@@ -52,7 +52,8 @@ export const startTls = command({
       session.out.flush()
       // What came in the clear behind the command is never obeyed (SC-01).
       session.framing.discard()
-      session.channel.upgrade(secureContext)
+      session.channel.upgrade(secureContext, session.services.requestCert)
+      session.newChannel()
     })
     return ok('begin TLS now')
   },

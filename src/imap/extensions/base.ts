@@ -3,6 +3,7 @@
 import { move } from '../commands/copy.ts'
 import { uidExpunge } from '../commands/expunge.ts'
 import { idle } from '../commands/idle.ts'
+import { authCapabilities } from '../commands/login.ts'
 import { unselect } from '../commands/select.ts'
 import { enable, id, namespace } from '../commands/small-commands.ts'
 import type { Extension } from '../extension.ts'
@@ -33,8 +34,7 @@ export const channelExtensions: readonly Extension[] = [
     source: 'RFC 3501 §6.2.1',
   },
   {
-    capability: (session) =>
-      session.account ? [] : session.mayLoginPlain ? ['AUTH=PLAIN'] : ['LOGINDISABLED'],
+    capability: authCapabilities,
     afterLogin: false,
     source: 'RFC 3501 §6.2.2, §6.2.3',
   },

@@ -1,0 +1,36 @@
+/** Extensions that are one or two data items: SAVEDATE, STATUS=SIZE, UNAUTHENTICATE. */
+import { dateTime } from '../../wire/imap/encode.ts'
+import { command, noArguments, ok } from '../command.ts'
+import type { Extension } from '../extension.ts'
+import { textItem } from '../fetch/item.ts'
+import { statusItem } from '../status-item.ts'
+
+export const savedate: Extension = {
+  capability: 'SAVEDATE',
+  source: 'RFC 8514',
+  fetchItems: { SAVEDATE: () => textItem('SAVEDATE', (m) => dateTime(m.savedAt)) },
+}
+
+export const statusSize: Extension = {
+  capability: 'STATUS=SIZE',
+  source: 'RFC 8438',
+  statusItems: { SIZE: statusItem((m) => String(m.octets)) },
+}
+
+const unauthenticateCommand = command({
+  name: 'UNAUTHENTICATE',
+  source: 'RFC 8437 §3',
+  states: ['authenticated', 'selected'],
+  parse: noArguments,
+  run(_, session) {
+    // TLS stays; all that was the user's goes (UN-01, UN-03, UN-05).
+    session.loggedOut()
+    return ok('UNAUTHENTICATE completed')
+  },
+})
+
+export const unauthenticate: Extension = {
+  capability: 'UNAUTHENTICATE',
+  source: 'RFC 8437',
+  commands: [unauthenticateCommand],
+}
