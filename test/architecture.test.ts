@@ -11,10 +11,11 @@ const allowed: Record<string, readonly string[]> = {
   store: ['model'],
   queue: ['model'],
   auth: ['model'],
+  urlauth: ['model', 'wire', 'store'],
   routing: ['model', 'wire', 'mapping', 'queue', 'auth'],
-  inbound: ['model', 'wire', 'routing', 'auth'],
+  inbound: ['model', 'wire', 'routing', 'urlauth', 'auth'],
   outbound: ['model', 'wire', 'mapping', 'queue', 'store'],
-  imap: ['model', 'wire', 'store', 'convert', 'auth'],
+  imap: ['model', 'wire', 'store', 'convert', 'urlauth', 'auth'],
   db: ['model', 'store', 'queue', 'routing', 'auth'],
 }
 /** May know all parts: the entry, what composes them, and the command line. */
