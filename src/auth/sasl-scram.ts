@@ -52,7 +52,7 @@ async function* scram(
   const fake = fakeScramKeys(context.secret, user)
   const known = await context.scram?.scram(user)
   const keys = known?.keys ?? fake
-  const nonce = first.nonce + Buffer.from(context.random(18)).toString('base64')
+  const nonce = first.nonce + context.nonce()
   const serverFirst = `r=${nonce},s=${Buffer.from(keys.salt).toString('base64')},i=${keys.iterations}`
   const final = parseClientFinal(utf8(yield Buffer.from(serverFirst)) ?? '')
   if (!final) return wrong('malformed client-final-message', user)

@@ -75,7 +75,8 @@ export interface SaslServices {
   /** Of this installation, 32 octets: fake salts rest on it. */
   readonly secret: Uint8Array
   readonly now: () => number
-  readonly random: (octets: number) => Uint8Array
+  /** The server's part of a SCRAM nonce, never the same twice: printable ASCII without commas (RFC 5802 §5.1 r). */
+  readonly nonce: () => string
   readonly sleep: (ms: number) => Promise<void>
 }
 

@@ -36,7 +36,7 @@ export function createSaslServices(
       ),
     throttle: createLoginThrottle({ now }),
     now,
-    random: randomBytes,
+    nonce: () => randomBytes(18).toString('base64'),
     // A process that drains does not wait for those who guess.
     sleep: (ms) => wait(ms, undefined, { ref: false }),
   }
