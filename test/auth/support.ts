@@ -9,6 +9,7 @@ import { openSqlite } from '../../src/db/sqlite/engine.ts'
 import { tempFolder } from '../support/temp.ts'
 
 export interface Bench {
+  readonly folder: string
   readonly engine: Awaited<ReturnType<typeof openSqlite>>
   readonly services: SaslServices
   readonly clock: { now: number }
@@ -19,7 +20,8 @@ export interface Bench {
 export async function createBench(): Promise<Bench> {
   const clock = { now: Date.UTC(2026, 0, 1) }
   const waits: number[] = []
-  const engine = await openSqlite(tempFolder(), {
+  const folder = tempFolder()
+  const engine = await openSqlite(folder, {
     now: () => clock.now,
     tokens: { lifetimeMs: 14 * 86_400_000, fullLoginMs: 90 * 86_400_000, clients: 3 },
   })
@@ -32,6 +34,7 @@ export async function createBench(): Promise<Bench> {
     },
   }
   return {
+    folder,
     engine,
     services,
     clock,
@@ -90,7 +93,7 @@ export interface ScramClient {
   readonly user: string
   readonly password: string
   readonly header?: string
-  readonly binding?: string
+  readonly binding?: string | Uint8Array
   readonly nonce?: string
   /** Put after the nonce of the first and of the final message. */
   readonly firstExtra?: string
@@ -124,7 +127,7 @@ export async function scramLogin(
   const parts = /^r=([^,]+),s=([^,]+),i=(\d+)$/.exec(serverFirst)
   if (!parts?.[1]?.startsWith(clientNonce)) return { last: first, serverFirst, verified: false }
   const salted = pbkdf2Sync(password, Buffer.from(parts[2]!, 'base64'), Number(parts[3]), 32, 'sha256')
-  const bound = Buffer.from(header + binding).toString('base64')
+  const bound = Buffer.concat([Buffer.from(header), Buffer.from(binding as string)]).toString('base64')
   const plainFinal = `c=${bound},r=${parts[1]}${finalExtra}`
   const final = withoutProof?.(plainFinal) ?? plainFinal
   const authMessage = `${bare},${serverFirst},${final}`

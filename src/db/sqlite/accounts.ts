@@ -4,7 +4,7 @@ import type { Account, Credentials, Directory, ScramVerifiers } from '../../auth
 import { prepareUser } from '../../auth/saslprep.ts'
 import { readScramKeys } from '../../auth/scram-keys.ts'
 import type { Kernel } from './engine.ts'
-import { createPasswords, type Passwords } from './passwords.ts'
+import type { Passwords } from './passwords.ts'
 import { asNumber, asText, optional, type Row } from './statements.ts'
 
 /** A phone reconnects often: a password that was right is known again for a while by its keyed digest. */
@@ -13,7 +13,7 @@ const maxRemembered = 10_000
 
 export function createAccounts(
   kernel: Kernel,
-  passwords: Passwords = createPasswords(),
+  passwords: Passwords,
 ): { credentials: Credentials; directory: Directory; scram: ScramVerifiers } {
   const secret = randomBytes(32)
   const verified = new Map<string, { digest: Buffer; until: number }>()

@@ -11,6 +11,7 @@ import type { Spool } from '../../queue/spool.ts'
 import type { AccountChange, MailStore } from '../../store/store.ts'
 import { createAccounts } from './accounts.ts'
 import { authSecret } from './auth-secret.ts'
+import { createPasswords, type Derive } from './passwords.ts'
 import type { WriteBatch, WriteBody, WriteRequest } from './requests.ts'
 import { SegmentReader } from './segments.ts'
 import { createSessionTokens } from './session-tokens.ts'
@@ -37,6 +38,8 @@ export interface EngineOptions {
   readonly now?: () => number
   /** Of session tokens. */
   readonly tokens?: TokenLimits
+  /** Key derivation of passwords; default scrypt. */
+  readonly derive?: Derive
 }
 
 /** What the parts of the engine share. */
@@ -102,7 +105,7 @@ export async function openSqlite(folder: string, options: EngineOptions = {}): P
     },
     watch: (account, onChange) => writer.watch(account, onChange),
   }
-  const accounts = createAccounts(kernel)
+  const accounts = createAccounts(kernel, createPasswords(options.derive))
   return {
     store: createStore(kernel),
     spool: createSpool(kernel),

@@ -26,8 +26,9 @@ export interface Passwords {
 /** Derivations at once: they share their threads with the reading of message files. */
 const atOnce = 2
 
-/** @param derive the key derivation; a test counts with it */
-export function createPasswords(derive: typeof scryptOf = scryptOf): Passwords {
+export type Derive = (password: string, salt: Buffer) => Promise<Buffer>
+
+export function createPasswords(derive: Derive = scryptOf): Passwords {
   const limited = limit(atOnce)
   /** Unknown users are checked against this one: the answer takes as long (ST-07). */
   const nobody = `scrypt$${randomBytes(16).toString('base64')}$${randomBytes(keyOctets).toString('base64')}`
@@ -62,7 +63,7 @@ export function createPasswords(derive: typeof scryptOf = scryptOf): Passwords {
   }
 }
 
-export const scryptOf = (password: string, salt: Buffer): Promise<Buffer> =>
+export const scryptOf: Derive = (password, salt) =>
   new Promise((resolve, reject) => {
     scrypt(password, salt, keyOctets, cost, (error, key) => (error ? reject(error) : resolve(key)))
   })
