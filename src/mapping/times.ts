@@ -33,6 +33,15 @@ export function toHttpDate(at: Instant): string {
   return `${days[d.getUTCDay()]}, ${two(d.getUTCDate())} ${months[d.getUTCMonth()]} ${d.getUTCFullYear()} ${two(d.getUTCHours())}:${two(d.getUTCMinutes())}:${two(d.getUTCSeconds())} GMT`
 }
 
+/** RFC 7231 §7.1.1.1: IMF-fixdate, the two obsolete forms, and what RFC 5322 reads; always GMT (MAP-101). */
+export function fromHttpDate(value: string): Instant | undefined {
+  const asctime = /^[A-Za-z]{3} ([A-Za-z]{3}) ([ \d]\d) (\d{2}:\d{2}:\d{2}) (\d{4})$/.exec(value.trim())
+  const rfc850 = /^[A-Za-z]+, (\d{2})-([A-Za-z]{3})-(\d{2,4}) (.*)$/.exec(value.trim())
+  if (asctime) return fromMailDate(`${asctime[2]} ${asctime[1]} ${asctime[4]} ${asctime[3]} +0000`)
+  if (rfc850) return fromMailDate(`${rfc850[1]} ${rfc850[2]} ${rfc850[3]} ${rfc850[4]}`)
+  return fromMailDate(value)
+}
+
 /** xs:dateTime with the instant's offset; UTC as Z. */
 export function toXmlDateTime(at: Instant): string {
   const text = wallClock(at).toISOString().slice(0, 19)

@@ -1,0 +1,212 @@
+/** Runs one worked case through the gateway and compares all that left it (fixtures/rfc4356/README.md). */
+import { giveUpMs } from '../../queue/schedule.ts'
+import { decodeText } from '../../wire/mime/charset.ts'
+import { decodeBody, scanMessage } from '../../wire/mime/scan.ts'
+import type { Case } from './case-folder.ts'
+import { compareHttp } from './compare-http.ts'
+import { compareMail } from './compare-mail.ts'
+import { Comparison } from './comparison.ts'
+import { compareEnvelope, type EnvelopeJson } from './envelopes.ts'
+import { type CaseGateway, openGateway } from './gateway.ts'
+import { type HttpOctets, httpField, parseHttp, writeHttp } from './http-octets.ts'
+import { runMatrix } from './matrices.ts'
+import { compareModel } from './model.ts'
+import { createFakePeers, type FakePeers, type Item, type PeerAnswers } from './peers.ts'
+import { type Cut, SmtpClient, sendTransaction } from './smtp-dialogue.ts'
+import { seedQueue } from './state.ts'
+
+export interface CaseResult {
+  readonly id: string
+  readonly title: string
+  readonly pass: boolean
+  readonly rules: readonly string[]
+  /** What differs, a line each; '' when nothing does. */
+  readonly diff: string
+}
+
+export const inOnePiece: Cut = (octets) => [octets]
+
+export async function runCase(one: Case, cut: Cut = inOnePiece): Promise<CaseResult> {
+  let out: readonly string[]
+  try {
+    out = await differences(one, cut)
+  } catch (error) {
+    out = [`stopped: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`]
+  }
+  const { id, title, covers } = one.json
+  return { id, title, pass: out.length === 0, rules: covers, diff: out.join('\n') }
+}
+
+async function differences(one: Case, cut: Cut): Promise<readonly string[]> {
+  if (one.json.matrix || one.has('pairs.json')) return runMatrix(one)
+  if (one.has('expected.model.json')) return compareModel(one)
+  const peers = createFakePeers(one.settings, answersOf(one))
+  const gateway = await openGateway(one.settings, one.clock, peers)
+  const out: string[] = []
+  try {
+    await seed(one, gateway)
+    for (let n = 0; n < (one.json.repeatInput ?? 1); n++) await sendInput(one, gateway, cut, out)
+    if (one.has('expected.queue.json')) await compareQueue(one, gateway, out)
+    await gateway.runDue()
+    if (one.json.advanceTo !== undefined) {
+      gateway.setClock(Date.parse(one.json.advanceTo))
+      await gateway.runDue()
+    }
+    compareItems(one, peers, out)
+    if (out.length > 0) out.push(...gateway.log.filter((l) => /^(warn|error)/.test(l)).map((l) => `log ${l}`))
+  } finally {
+    await gateway.close()
+  }
+  return out
+}
+
+const answersOf = (one: Case): PeerAnswers => ({
+  smtp: (n) => (one.has(`peer.${n}.replies.json`) ? one.parsed(`peer.${n}.replies.json`) : []),
+  http: (n) => (one.has(`peer.${n}.response.http`) ? one.octets(`peer.${n}.response.http`) : undefined),
+})
+
+async function seed(one: Case, gateway: CaseGateway): Promise<void> {
+  const { state } = one.json
+  if (state?.queue) await seedQueue(state.queue, gateway.spool, one.settings, one.clock)
+  if (state?.originals) throw new Error('state.originals: there is no correlation store yet')
+}
+
+/** The case's input by its own door, and the answer it got. */
+async function sendInput(one: Case, gateway: CaseGateway, cut: Cut, out: string[]): Promise<void> {
+  if (one.has('input.http')) {
+    const peer = one.settings.peers[one.json.peer ?? '']
+    const answer = await postMm7(gateway, parseHttp(one.octets('input.http')), peer?.ip ?? '127.0.0.1')
+    if (!one.has('expected.response.http')) return
+    const cmp = new Comparison(one.json.ignore)
+    compareHttp(parseHttp(one.octets('expected.response.http')), answer, cmp)
+    out.push(...cmp.out.map((line) => `response: ${line}`))
+    mustContain(one, 'expected.response.http', answer.body.toString('utf8'), out)
+    return
+  }
+  if (!one.has('input.envelope.json')) throw new Error('no input that a door takes')
+  const input = one.parsed<EnvelopeJson>('input.envelope.json')
+  const session = input.session ?? { peer: null, ehlo: 'client', ip: '127.0.0.1', port: 25, auth: null }
+  const door = await gateway.smtpDoor(session)
+  const client = await SmtpClient.open(door.port, cut)
+  try {
+    const { stage, reply } = await sendTransaction(client, input, one.octets('input.eml'))
+    const expected = one.has('expected.reply.json')
+      ? one.parsed<{ stage: string; code: number; enhanced?: string }>('expected.reply.json')
+      : undefined
+    const got = `${stage} ${reply.code} ${reply.enhanced}`
+    if (expected) {
+      const want = `${expected.stage} ${expected.code} ${expected.enhanced ?? reply.enhanced}`
+      if (want !== got) out.push(`reply: expected ${want}, got ${got} ${reply.text}`)
+    } else if (stage !== 'end-of-data' || reply.code !== 250)
+      out.push(`reply: expected 250 at the end of data, got ${got} ${reply.text}`)
+  } finally {
+    client.close()
+    await door.close()
+  }
+}
+
+export async function postMm7(gateway: CaseGateway, input: HttpOctets, ip: string): Promise<HttpOctets> {
+  const [method = 'POST', url = '/mm7'] = input.start.split(' ')
+  const headers = Object.fromEntries(input.fields.map((f) => [f.name.toLowerCase(), f.value]))
+  delete headers['content-length']
+  const response = await gateway.mm7.handle({
+    method: method as 'POST',
+    url,
+    headers,
+    body: input.body,
+    ip,
+  })
+  const start = `HTTP/1.1 ${response.status} -`
+  return parseHttp(writeHttp(start, response.headers, response.body))
+}
+
+/** The queue entry right after the answer. */
+async function compareQueue(one: Case, gateway: CaseGateway, out: string[]): Promise<void> {
+  const expected = one.parsed<{ queueId: string; deadline: string | null; holdUntil: string | null }>(
+    'expected.queue.json',
+  )
+  const [found] = await gateway.spool.list({ queueId: expected.queueId })
+  const delivery = found?.deliveries[0]
+  if (!found || !delivery) {
+    out.push(`queue: no entry ${expected.queueId}`)
+    return
+  }
+  const time = (ms: number): string => new Date(ms).toISOString().replace('.000Z', 'Z')
+  const deadline = delivery.expiresAt >= found.entry.receivedAt + giveUpMs ? null : time(delivery.expiresAt)
+  const hold = delivery.dueAt > one.clock ? time(delivery.dueAt) : null
+  if (deadline !== expected.deadline)
+    out.push(`queue: deadline expected ${expected.deadline}, got ${deadline}`)
+  if (hold !== expected.holdUntil) out.push(`queue: holdUntil expected ${expected.holdUntil}, got ${hold}`)
+}
+
+function compareItems(one: Case, peers: FakePeers, out: string[]): void {
+  let n = 1
+  for (; hasItem(one, n); n++) {
+    const item = peers.items[n - 1]
+    if (!item) {
+      out.push(`item ${n}: nothing left`)
+      continue
+    }
+    const lines: string[] = []
+    compareItem(one, n, item, lines)
+    out.push(...lines.map((line) => `item ${n}: ${line}`))
+  }
+  for (const item of peers.items.slice(n - 1)) out.push(`item ${n++}: must not leave: ${summary(item)}`)
+}
+
+const hasItem = (one: Case, n: number): boolean =>
+  one.has(`expected.${n}.envelope.json`) || one.has(`expected.${n}.http`)
+
+function compareItem(one: Case, n: number, item: Item, out: string[]): void {
+  const cmp = new Comparison(one.json.ignore, one.json.ignoreDsnFields)
+  if (one.has(`expected.${n}.http`)) {
+    const file = `expected.${n}.http`
+    if (item.kind !== 'http') {
+      out.push(`expected an MM7 request, got ${summary(item)}`)
+      return
+    }
+    const actual = parseHttp(item.octets)
+    compareHttp(parseHttp(one.octets(file)), actual, cmp)
+    mustContain(one, file, actual.body.toString('utf8'), out)
+  } else if (item.kind !== 'smtp') out.push(`expected SMTP, got ${summary(item)}`)
+  else {
+    compareEnvelope(one.parsed<EnvelopeJson>(`expected.${n}.envelope.json`), item.via, item.envelope, cmp.out)
+    const file = `expected.${n}.eml`
+    if (!one.has(file)) {
+      if (item.octets) cmp.out.push('expected an attempt without DATA, got a message')
+    } else if (!item.octets) cmp.out.push('expected a message, got an attempt without DATA')
+    else {
+      compareMail(one.octets(file), item.octets, cmp)
+      mustContain(one, file, item.octets.toString('utf8'), out, item.octets)
+      if (one.json.bytesBody === file && !body(item.octets).equals(body(one.octets('input.eml'))))
+        cmp.out.push('the body is not the input body octet for octet')
+    }
+  }
+  out.push(...cmp.out)
+}
+
+const body = (octets: Buffer): Buffer => octets.subarray(scanMessage(octets).bodyStart)
+
+/** Strings that the text of a file, or of its first body part, must hold, without case. */
+function mustContain(one: Case, file: string, text: string, out: string[], mail?: Buffer): void {
+  for (const [name, strings] of Object.entries(one.json.mustContain ?? {})) {
+    const [wanted, part] = name.split('#')
+    if (wanted !== file) continue
+    const searched = part === undefined || !mail ? text : partText(mail, Number(part))
+    for (const string of strings)
+      if (!searched.toLowerCase().includes(string.toLowerCase())) out.push(`${name} does not hold ${string}`)
+  }
+}
+
+function partText(octets: Buffer, n: number): string {
+  const part = scanMessage(octets).parts[n - 1]
+  if (!part) return ''
+  return decodeText(decodeBody(octets, part), part.params.find((p) => p.name === 'charset')?.value)
+}
+
+const summary = (item: Item): string =>
+  item.kind === 'http'
+    ? `HTTP to ${httpField(parseHttp(item.octets), 'Host')}\n${item.octets.toString('utf8').slice(0, 1500)}`
+    : `SMTP ${item.via} from <${item.envelope.mailFrom.path ?? ''}> to ${item.envelope.rcptTo
+        .map((r) => `<${r.path}>`)
+        .join(' ')}\n${item.octets?.toString('utf8').slice(0, 1500) ?? ''}`
