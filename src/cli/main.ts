@@ -29,6 +29,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   gatewayCommands(program, run)
   accountCommands(program, run)
   queueCommands(program, run)
+  mappingCommands(program, run)
   try {
     await program.parseAsync(argv, { from: 'user' })
   } catch (error) {
@@ -117,4 +118,18 @@ function queueCommands(program: Command, run: Runs): void {
     .option('--reason <text>', 'what the sender reads')
     .option(...config)
     .action(run(async (id, o) => (await queue()).queueBounce(id, o, out)))
+}
+
+function mappingCommands(program: Command, run: Runs): void {
+  program
+    .command('conform <dirs...>')
+    .description('run every case folder below the folders, and say which rule each failure breaks')
+    .option('--only <id>', 'only this case; may be repeated', (id, ids: string[] = []) => [...ids, id])
+    .option('--json <file>', 'write the results as JSON')
+    .option('--junit <file>', 'write the results as JUnit XML')
+    .action(
+      run(async (dirs, o) =>
+        (await import('./conform/command.ts')).conform(dirs, o, (text) => process.stdout.write(text)),
+      ),
+    )
 }
