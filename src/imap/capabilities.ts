@@ -15,7 +15,7 @@ import { baseExtensions, channelExtensions } from './extensions/base.ts'
 import { condstore, qresync } from './extensions/condstore.ts'
 import { imap4rev1 } from './extensions/imap4rev1.ts'
 import { rev2 } from './extensions/rev2.ts'
-import { savedate, statusSize, unauthenticate } from './extensions/small-extensions.ts'
+import { binary, savedate, statusSize, unauthenticate } from './extensions/small-extensions.ts'
 import { utf8Accept } from './extensions/utf8.ts'
 import { Registry } from './registry.ts'
 
@@ -55,6 +55,7 @@ export const createRegistry = (): Registry =>
     condstore,
     qresync,
     utf8Accept,
+    binary,
     savedate,
     statusSize,
     unauthenticate,

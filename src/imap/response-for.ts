@@ -1,5 +1,5 @@
 /** A fault in IMAP's own terms (RFC 5530, STYLE.md 5). */
-import type { Fault, FaultKind } from '../model/fault.ts'
+import { Fault, type FaultKind } from '../model/fault.ts'
 import { bad, no, type Reply } from './command.ts'
 
 const answers: Readonly<Record<FaultKind, (text: string) => Reply>> = {
@@ -18,4 +18,11 @@ const answers: Readonly<Record<FaultKind, (text: string) => Reply>> = {
   bug: () => no('internal error', 'SERVERBUG'),
 }
 
-export const responseFor = (fault: Fault): Reply => answers[fault.kind](fault.message)
+/** A fault that names its response code itself, where RFC 5530 has a finer one than its kind. */
+export const coded = (kind: FaultKind, text: string, code: string): Fault =>
+  Object.assign(new Fault(kind, text), { imapCode: code })
+
+export function responseFor(fault: Fault): Reply {
+  const { imapCode } = fault as Fault & { readonly imapCode?: string }
+  return imapCode === undefined ? answers[fault.kind](fault.message) : no(fault.message, imapCode)
+}

@@ -262,8 +262,8 @@ export class Session {
   async #perform(command: Command, uid: boolean, input: CommandInput): Promise<Reply> {
     this.#holds = false
     const run = command.prepare(input, this, uid)
-    // Growth and flags first: what the command then says of them, the client can understand (UR-06, UR-07).
-    if (this.selected && !this.selected.isCurrent(false)) await this.sync(false)
+    // Growth and flags first: what a command on messages then says of them, the client can understand (UR-06, UR-07).
+    if (this.selected && command.uid && !this.selected.isCurrent(false)) await this.sync(false)
     const reply = await run()
     const expunges = command.expunges ?? 'always'
     await this.sync(!this.#holds && (expunges === 'always' || (expunges === 'uid-form' && uid)))

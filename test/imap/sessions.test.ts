@@ -120,7 +120,7 @@ test('QR-27, QR-31, QR-41, QR-43, QR-46: QRESYNC tells what is gone and what cha
   await b.command('STORE 4 +FLAGS (\\Deleted)')
   expect(await b.command('EXPUNGE')).toMatch(/^\* VANISHED 4\r\nt\d+ OK \[HIGHESTMODSEQ \d+\] /)
   expect(await a.command('NOOP')).toMatch(
-    /^\* 1 FETCH \(UID 1 FLAGS \(\\Recent \\Seen\) MODSEQ \(\d+\)\)\r\n\* VANISHED 4\r\n/,
+    /^\* VANISHED 4\r\n\* 1 FETCH \(UID 1 FLAGS \(\\Recent \\Seen\) MODSEQ \(\d+\)\)\r\n/,
   )
   await a.command('UNSELECT')
   const again = await a.command(`SELECT ${box} (QRESYNC (${uidValidity} ${modSeq}))`)
@@ -142,4 +142,18 @@ test('UR-12, MV-01, MV-02, UP-01: MOVE tells the new UIDs first, then the expung
   expect(await a.command('MOVE 1 Nowhere')).toContain('NO [TRYCREATE]')
   expect(await a.command('UID MOVE 99 Target')).toMatch(/^t\d+ OK MOVE/)
   await a.command('DELETE Target')
+})
+
+test('RFC 8508 §3, §4.3: REPLACE puts the new message and takes the old one away in one', async () => {
+  const a = await client('CREATE Drafts', `SELECT ${box}`)
+  const b = await client(`SELECT ${box}`)
+  expect(await a.command(`REPLACE 2 ${box} (\\Draft) {14+}\r\nSubject: new\r\n`)).toMatch(
+    /^\* OK \[APPENDUID \d+ 5\] Replaced\r\n\* 2 EXPUNGE\r\n\* 4 EXISTS\r\n\* \d RECENT\r\nt\d+ OK REPLACE/,
+  )
+  expect(await b.command('NOOP')).toMatch(/^\* 2 EXPUNGE\r\n\* 4 EXISTS\r\n/)
+  expect(await a.command('UID REPLACE 5 Drafts {14+}\r\nSubject: old\r\n')).toMatch(
+    /^\* OK \[APPENDUID \d+ 1\] Replaced\r\n\* 4 EXPUNGE\r\nt\d+ OK REPLACE/,
+  )
+  expect(await a.command(`UID REPLACE 99 ${box} {14+}\r\nSubject: old\r\n`)).toContain('NO [NONEXISTENT]')
+  expect(await a.command('REPLACE 1 Nowhere {14}')).toContain('NO [TRYCREATE]')
 })

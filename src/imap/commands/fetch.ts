@@ -1,13 +1,14 @@
 /** FETCH and UID FETCH (RFC 3501 §6.4.5). */
-import { Fault } from '../../model/fault.ts'
+import { asFault, type Fault } from '../../model/fault.ts'
 import type { Message, UidSet } from '../../store/store.ts'
 import type { CommandInput } from '../../wire/imap/tokens.ts'
-import { command, no, ok } from '../command.ts'
+import { command, ok, type Reply } from '../command.ts'
 import { flagsItem, modSeqItem, uidItem } from '../fetch/basic-items.ts'
 import type { FetchItem } from '../fetch/item.ts'
 import type { FetchQuery } from '../fetch/query.ts'
 import { messageBatches } from '../messages.ts'
 import { awareOfModSeq, tellVanishedEarlier } from '../mod-seq.ts'
+import { responseFor } from '../response-for.ts'
 import type { Session } from '../session.ts'
 import { uidSetOf } from '../view/uid-list.ts'
 
@@ -86,13 +87,13 @@ export async function fetchMessages(
   items: readonly FetchItem[],
   uids: UidSet,
   changedSince?: number,
-) {
+): Promise<Reply> {
   const { out } = session
   const selected = session.view
   const digest = items.some((item) => item.digest)
   const seen = !selected.readOnly && items.some((item) => item.seen)
   const onlyText = items.every((item) => item.text)
-  let failed = false
+  let fault: Fault | undefined
   for await (const read of messageBatches(session, uids, { digest, changedSince })) {
     const { batch, changed } = seen ? await markSeen(session, read) : { batch: read, changed: nobody }
     for (const message of batch) {
@@ -109,11 +110,12 @@ export async function fetchMessages(
       const told = changed.has(message.uid)
         ? unique([...items, flagsItem, ...(session.condstore ? [uidItem, modSeqItem] : [])])
         : items
-      if (!(await writeMessage(session, told, message, msn))) failed = true
+      fault = (await writeMessage(session, told, message, msn)) ?? fault
     }
     await out.ready()
   }
-  if (failed) return no('some messages could not be read', 'SERVERBUG')
+  // The others were answered all the same (FE-27).
+  if (fault) return responseFor(fault)
   // Gone, and the client could not be told yet: their data is left out (RFC 5530 §3, UR-10).
   const left = selected.heldBack.some((h) => uids.some((u) => u.from <= h.to && h.from <= u.to))
   return ok('FETCH completed', left ? 'EXPUNGEISSUED' : undefined)
@@ -121,24 +123,27 @@ export async function fetchMessages(
 
 const nobody: ReadonlySet<number> = new Set()
 
-/** False: something of it could not be read. */
+/** What of it could not be read, if anything; the rest is told. */
 async function writeMessage(
   session: Session,
   items: readonly FetchItem[],
   message: Message,
   msn: number,
-): Promise<boolean> {
+): Promise<Fault | undefined> {
   const { out } = session
   let told = 0
-  let whole = true
+  let fault: Fault | undefined
   for (const item of items) {
     let value: Awaited<ReturnType<NonNullable<FetchItem['load']>>> | undefined
     try {
       value = item.text ? { text: item.text(message, session) } : await item.load?.(message, session)
     } catch (error) {
-      if (error instanceof Fault && error.kind !== 'bug' && error.kind !== 'not-found') throw error
-      session.services.log('error', 'a message could not be read', { error: String(error) })
-      whole = false
+      fault = asFault(error)
+      if (fault.kind === 'bug')
+        session.services.log('error', 'a message could not be read', {
+          uid: message.uid,
+          error: String(error),
+        })
     }
     if (!value) continue
     out.text(`${told === 0 ? `* ${msn} FETCH (` : ' '}${value.text}`)
@@ -152,7 +157,7 @@ async function writeMessage(
   }
   if (told > 0) out.text(')\r\n')
   await out.ready()
-  return whole
+  return fault
 }
 
 /** Sets \Seen where it is not, in one write. */

@@ -4,6 +4,7 @@ import { move } from '../commands/copy.ts'
 import { uidExpunge } from '../commands/expunge.ts'
 import { idle } from '../commands/idle.ts'
 import { authCapabilities } from '../commands/login.ts'
+import { replace } from '../commands/replace.ts'
 import { unselect } from '../commands/select.ts'
 import { enable, id, namespace } from '../commands/small-commands.ts'
 import type { Extension } from '../extension.ts'
@@ -18,6 +19,7 @@ export const baseExtensions: readonly Extension[] = [
   { capability: 'UNSELECT', source: 'RFC 3691', commands: [unselect] },
   { capability: 'UIDPLUS', source: 'RFC 4315', commands: [uidExpunge] },
   { capability: 'MOVE', source: 'RFC 6851', commands: [move] },
+  { capability: 'REPLACE', source: 'RFC 8508', commands: [replace] },
   { capability: 'MULTIAPPEND', source: 'RFC 3502' },
   { capability: 'CHILDREN', source: 'RFC 3348' },
   { capability: 'ESEARCH', source: 'RFC 4731' },

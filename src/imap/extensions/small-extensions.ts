@@ -1,7 +1,8 @@
-/** Extensions that are one or two data items: SAVEDATE, STATUS=SIZE, UNAUTHENTICATE. */
+/** Extensions that are one or two data items: SAVEDATE, STATUS=SIZE, BINARY, UNAUTHENTICATE. */
 import { dateTime } from '../../wire/imap/encode.ts'
 import { command, noArguments, ok } from '../command.ts'
 import type { Extension } from '../extension.ts'
+import { binaryItem, binaryPeekItem, binarySizeItem } from '../fetch/binary-item.ts'
 import { textItem } from '../fetch/item.ts'
 import { statusItem } from '../status-item.ts'
 
@@ -15,6 +16,16 @@ export const statusSize: Extension = {
   capability: 'STATUS=SIZE',
   source: 'RFC 8438',
   statusItems: { SIZE: statusItem((m) => String(m.octets)) },
+}
+
+export const binary: Extension = {
+  capability: 'BINARY',
+  source: 'RFC 3516',
+  fetchItems: {
+    BINARY: binaryItem,
+    'BINARY.PEEK': binaryPeekItem,
+    'BINARY.SIZE': binarySizeItem,
+  },
 }
 
 const unauthenticateCommand = command({

@@ -29,6 +29,9 @@ type Why = Extract<FramingEvent, { kind: 'bad' }>['why']
 
 /** RFC 3501 §9 number: 32 bits without sign. */
 const maxNumber = 4_294_967_295
+/** Commands whose literals may be messages: APPEND (RFC 3501 §6.3.11) and REPLACE (RFC 8508). */
+const carriesMessage = /^[^ ]{1,256} (?:append|(?:uid )?replace (?:\d{1,10}|\*)) /i
+const mailboxIsLiteral = /^[^ ]+ (?:append|(?:uid )?replace (?:\d+|\*)) \{\d+\+?\}$/i
 /** Octets of a refused line that are kept, to find a literal at its end. */
 const tailOctets = 64
 
@@ -173,8 +176,8 @@ export class CommandFraming {
   /** The mailbox of APPEND is a small literal, what follows it is the message. */
   #fits(text: string, octets: number): boolean {
     const first = this.#parts[0] ?? text
-    const isAppend = typeof first === 'string' && /^[^ ]{1,256} append /i.test(first.slice(0, 300))
-    const isMessage = isAppend && (this.#parts.length > 0 || !/^[^ ]+ append \{\d+\+?\}$/i.test(text))
+    const isAppend = typeof first === 'string' && carriesMessage.test(first.slice(0, 300))
+    const isMessage = isAppend && (this.#parts.length > 0 || !mailboxIsLiteral.test(text))
     const { literalOctets, messageOctets } = this.limits
     return isMessage
       ? octets <= messageOctets && this.#literalOctets + octets <= messageOctets + literalOctets

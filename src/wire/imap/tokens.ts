@@ -123,6 +123,10 @@ export class CommandInput {
     return this.number()
   }
 
+  nzNumberOrStar(): number | '*' {
+    return this.try('*') ? '*' : this.nzNumber()
+  }
+
   get atLiteral(): boolean {
     return this.#at >= this.#text.length && this.#part + 1 < this.#parts.length
   }
@@ -207,10 +211,9 @@ export class CommandInput {
 
   numberSet(): NumberSet {
     const set: { from: number | '*'; to: number | '*' }[] = []
-    const one = (): number | '*' => (this.try('*') ? '*' : this.nzNumber())
     do {
-      const from = one()
-      set.push({ from, to: this.try(':') ? one() : from })
+      const from = this.nzNumberOrStar()
+      set.push({ from, to: this.try(':') ? this.nzNumberOrStar() : from })
     } while (this.try(','))
     return set
   }

@@ -19,9 +19,13 @@ export type LocatedSection =
       readonly not: boolean
     }
 
+/** The part of that number; undefined: there is none. */
+export const partAt = (structure: PartRange, numbers: readonly number[]): PartRange | undefined =>
+  numbers.length === 0 ? structure : descend(structure, numbers)
+
 /** undefined: there is no such part (answered NIL). */
 export function locateSection(structure: PartRange, section: SectionSpec): LocatedSection | undefined {
-  const found = section.part.length === 0 ? structure : descend(structure, section.part)
+  const found = partAt(structure, section.part)
   if (!found) return undefined
   const range = (start: number, end: number): LocatedSection => ({ kind: 'range', start, end })
   if (section.text === undefined)
