@@ -12,6 +12,7 @@ import { capability, check, logout, noop, startTls } from './commands/session-co
 import { status } from './commands/status.ts'
 import { store } from './commands/store.ts'
 import { baseExtensions, channelExtensions } from './extensions/base.ts'
+import { catenate, urlPartial } from './extensions/catenate.ts'
 import { condstore, qresync } from './extensions/condstore.ts'
 import { imap4rev1 } from './extensions/imap4rev1.ts'
 import { rev2 } from './extensions/rev2.ts'
@@ -56,6 +57,8 @@ export const createRegistry = (): Registry =>
     qresync,
     utf8Accept,
     binary,
+    catenate,
+    urlPartial,
     savedate,
     statusSize,
     unauthenticate,

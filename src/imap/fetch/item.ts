@@ -32,7 +32,3 @@ export const textItem = (
   value: (message: Message, session: Session) => string,
   digest = false,
 ): FetchItem => ({ label: name, digest, text: (message, session) => `${name} ${value(message, session)}` })
-
-/** A string of octets: quoted when empty, else a literal. */
-export const octetsValue = (label: string, octets: Uint8Array): ItemValue =>
-  octets.length === 0 ? { text: `${label} ""` } : { text: `${label} {${octets.length}}\r\n`, octets }

@@ -1,0 +1,97 @@
+/** CATENATE (RFC 4469) and URL-PARTIAL (RFC 5550 §5.7.1): a message put together from pieces that the server has. */
+import type { MailStore, Message } from '../../store/store.ts'
+import { type CatenateSource, catenateSource } from '../../wire/imap/catenate-url.ts'
+import type { CommandInput } from '../../wire/imap/tokens.ts'
+import { badUrlCode } from '../../wire/imap/url-encoding.ts'
+import { no, type Reply } from '../command.ts'
+import type { AppendData } from '../commands/append.ts'
+import type { Extension } from '../extension.ts'
+import { collected, sectionOctets } from '../fetch/section-octets.ts'
+import type { Session } from '../session.ts'
+
+type Piece = { readonly octets: Uint8Array } | { readonly url: string }
+
+const maxPieces = 1000
+
+export const catenate: Extension = {
+  capability: 'CATENATE',
+  source: 'RFC 4469',
+  appendData: { CATENATE: (input, session) => assembled(pieces(input, session)) },
+}
+
+export const urlPartial: Extension = { capability: 'URL-PARTIAL', source: 'RFC 5550 §5.7.1' }
+
+function pieces(input: CommandInput, session: Session): Piece[] {
+  const list: Piece[] = []
+  input.expect('(')
+  do {
+    switch (input.word()) {
+      case 'TEXT':
+        list.push({ octets: input.sp().literal8().octets })
+        break
+      case 'UTF8':
+        if (!session.utf8) input.fail('ENABLE UTF8=ACCEPT first')
+        input.sp().expect('(')
+        list.push({ octets: input.literal8().octets })
+        input.expect(')')
+        break
+      case 'URL':
+        list.push({ url: input.sp().astring() })
+        break
+      default:
+        input.fail('TEXT or URL')
+    }
+    if (list.length > maxPieces) input.fail(`at most ${maxPieces} pieces`)
+  } while (input.try(' '))
+  input.expect(')')
+  return list
+}
+
+const assembled =
+  (list: readonly Piece[]): AppendData =>
+  async (session) => {
+    const { store, limits } = session.services
+    const octets: Uint8Array[] = []
+    let size = 0
+    for (const piece of list) {
+      let next: Uint8Array
+      if ('octets' in piece) next = piece.octets
+      else {
+        const source = catenateSource(piece.url)
+        const found = 'badUrl' in source ? undefined : await partOf(store, session.user.id, source)
+        if (!found) return badUrl(piece.url)
+        // Counted before it is read: many URLs of one large part cost nothing (CA-09).
+        if (size + found.size > limits.messageOctets) return tooBig
+        next = await collected(found)
+      }
+      size += next.length
+      if (size > limits.messageOctets) return tooBig
+      octets.push(next)
+    }
+    return octets
+  }
+
+const tooBig = no('the message is too large', 'TOOBIG')
+/** Whatever the reason, one answer: what is not there and what may not be read look the same (CA-18). */
+const badUrl = (url: string): Reply => no('a URL leads to nothing', badUrlCode(url))
+
+async function partOf(store: MailStore, account: number, source: CatenateSource) {
+  const message = await messageOf(store, account, source)
+  return message && sectionOctets(store, message, source.section, source.partial)
+}
+
+/** The message that a URL names; undefined when it is not there, or UIDVALIDITY is another (CA-15). */
+export async function messageOf(
+  store: MailStore,
+  account: number,
+  source: { readonly mailbox: string; readonly uidValidity: number | undefined; readonly uid: number },
+): Promise<Message | undefined> {
+  return store.read(account, async (view) => {
+    const mailbox = await view.mailbox(source.mailbox)
+    if (!mailbox?.selectable) return undefined
+    if (source.uidValidity !== undefined && source.uidValidity !== mailbox.uidValidity) return undefined
+    const uids = [{ from: source.uid, to: source.uid }]
+    for await (const [message] of view.messages(mailbox.id, { uids, digest: true })) return message
+    return undefined
+  })
+}
