@@ -1,7 +1,9 @@
 /** Builds and connects the parts; the only file that knows them all. */
+
 import { createOperations, type Operations } from './admin/operations.ts'
 import { leaveDoor, newToken } from './admin/remote.ts'
 import { createMetrics, type Metrics, startAdmin } from './admin/server.ts'
+import { tokenLimits } from './auth/services.ts'
 import { type Config, hostPort, storeFolder } from './config.ts'
 import { type Engine, openSqlite } from './db/sqlite/engine.ts'
 import { createIds } from './ids.ts'
@@ -94,7 +96,10 @@ export function assemble(
  */
 export async function compose(config: Config, log: Log, options: ComposeOptions = {}): Promise<Gateway> {
   const folder = storeFolder(config.store)
-  const engine = await openSqlite(folder, options.now ? { now: options.now } : {})
+  const engine = await openSqlite(folder, {
+    ...(options.now ? { now: options.now } : {}),
+    tokens: tokenLimits(config.auth.tokens),
+  })
   const closing: (() => Promise<unknown>)[] = [() => engine.close()]
   const close = async (): Promise<void> => {
     for (const end of closing.splice(0).reverse()) await end()

@@ -93,10 +93,21 @@ export function endPointBinding(der: Uint8Array): Uint8Array | undefined {
   return createHash(raised).update(der).digest()
 }
 
+/**
+ * Node sets `authorized` on sockets that a tls.Server accepted, and never on one made of a plain socket for STARTTLS
+ * (RFC 3501 §6.2.1): there we ask what the server would have asked. Whatever is missing is a no.
+ */
+function isVerified(tls: TLSSocket): boolean {
+  if (tls.authorized) return true
+  const handle: unknown = Reflect.get(tls, '_handle')
+  if (typeof handle !== 'object' || handle === null) return false
+  const verifyError: unknown = Reflect.get(handle, 'verifyError')
+  return typeof verifyError === 'function' && verifyError.call(handle) === null
+}
+
 function clientCertificate(tls: TLSSocket): ClientCertificate | undefined {
-  if (!tls.authorized) return undefined
   const x509 = tls.getPeerX509Certificate()
-  if (!x509) return undefined
+  if (!x509 || !isVerified(tls)) return undefined
   return { rfc822Names: rfc822Names(x509), validTo: Date.parse(x509.validTo) }
 }
 

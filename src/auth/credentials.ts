@@ -32,7 +32,7 @@ export interface Directory {
   list(): Promise<readonly Account[]>
   /**
    * Creates the account with INBOX, or changes its password and with it revokes the session tokens. True: it was new.
-   * @throws Fault 'malformed' for a password that SASLprep forbids (RFC 4013 §2.3)
+   * @throws Fault 'malformed' for an address or a password that SASLprep forbids (RFC 4013 §2.3)
    */
   put(address: string, password: string): Promise<boolean>
   remove(address: string): Promise<boolean>

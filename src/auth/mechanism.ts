@@ -20,7 +20,13 @@ export type Outcome =
       readonly binding?: BindingType | undefined
       readonly login?: Partial<Login>
     }
-  | { readonly failed: SaslFailure; readonly reason: string; readonly user?: string | undefined }
+  | {
+      readonly failed: SaslFailure
+      readonly reason: string
+      readonly user?: string | undefined
+      /** The back-off knows of it. */
+      readonly counted?: boolean
+    }
 
 /** A mechanism whose one message says it all. */
 export const oneMessage = (

@@ -11,10 +11,12 @@ export const oauthBearer: Mechanism = {
   async *run(initial, context) {
     const outcome = await judge(initial, context)
     if ('account' in outcome || outcome.failed === 'unavailable') return outcome
+    // Now: a client that cancels instead of answering has failed as well.
+    if (outcome.failed === 'credentials') context.throttle.failed(context.channel.peer, outcome.user ?? '')
     // RFC 7628 §3.2.2: what is wrong goes out as a challenge; the client answers %x01 (SA-14), and whatever it answers,
     // the exchange has failed.
     yield Buffer.from(JSON.stringify(context.oauth?.errorResponse()))
-    return outcome
+    return { ...outcome, counted: true }
   },
 }
 

@@ -171,8 +171,9 @@ class Exchange implements SaslExchange {
   async #conclude(outcome: Outcome): Promise<SaslStep> {
     const { channel, throttle, now } = this.#context
     if ('failed' in outcome) {
-      if (outcome.failed === 'credentials') throttle.failed(channel.peer, outcome.user ?? '')
-      return this.#end(outcome)
+      const { failed, reason, user, counted } = outcome
+      if (failed === 'credentials' && !counted) throttle.failed(channel.peer, user ?? '')
+      return this.#end({ failed, reason, user })
     }
     const { account, authzid, binding, login } = outcome
     throttle.succeeded(channel.peer, account.address)

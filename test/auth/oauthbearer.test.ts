@@ -105,6 +105,17 @@ test('SA-14: failure: JSON as a challenge, %x01, then failed (RFC 7628 §3.2.2, 
   }
 })
 
+test('SA-17: a refused token counts, also when the client cancels instead of answering', async () => {
+  const failures: string[] = []
+  const throttle = { ...bench.services.throttle, failed: (peer: string) => void failures.push(peer) }
+  const oauth = createOAuthVerifier(settings, () => bench.clock.now)
+  const context = bench.context({}, { oauth, throttle })
+  await exchange(context, 'OAUTHBEARER', response(good({ aud: 'x' })))
+  expect(failures).toHaveLength(1)
+  await exchange(context, 'OAUTHBEARER', response(good({ aud: 'x' })), '\x01')
+  expect(failures).toHaveLength(2)
+})
+
 test('SA-13: the messages of RFC 7628 §4.1, §4.3 and §4.4', () => {
   const message = (base64: string) => parseClientResponse(Buffer.from(base64, 'base64').toString())
   const token = 'vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg=='

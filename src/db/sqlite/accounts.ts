@@ -3,6 +3,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Account, Credentials, Directory, ScramVerifiers } from '../../auth/credentials.ts'
 import { prepareUser } from '../../auth/saslprep.ts'
 import { readScramKeys } from '../../auth/scram-keys.ts'
+import { Fault } from '../../model/fault.ts'
 import type { Kernel } from './engine.ts'
 import type { Passwords } from './passwords.ts'
 import { asNumber, asText, optional, type Row } from './statements.ts'
@@ -63,16 +64,23 @@ export function createAccounts(
         return kernel.latest.all('SELECT id, address FROM accounts ORDER BY address').map(accountOf)
       },
       async put(address, password) {
-        const found = row(address)
+        const prepared = prepareUser(address)
+        if (prepared === undefined)
+          throw new Fault(
+            'malformed',
+            'the address is empty or has a character that SASLprep forbids (RFC 4013)',
+          )
+        const found = row(prepared)
         // The configuration names its accounts at each start: nothing changes, no session token ends.
         if (found?.scram && (await passwords.matches(password, keptOf(found)))) return false
         return kernel.write<boolean>({
           kind: 'put-account',
-          address: address.toLowerCase(),
+          address: prepared,
           ...(await passwords.keep(password)),
         })
       },
-      remove: (address) => kernel.write<boolean>({ kind: 'remove-account', address: address.toLowerCase() }),
+      remove: (address) =>
+        kernel.write<boolean>({ kind: 'remove-account', address: prepareUser(address) ?? '' }),
     },
   }
 
