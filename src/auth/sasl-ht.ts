@@ -59,13 +59,13 @@ async function* hashedToken(
   // As many hashes for every user, known or not, however many tokens there are.
   for (let i = 0; i < tokens.most; i++) {
     const candidate = usable[i]
-    const equal = timingSafeEqual(hmac(Buffer.from(candidate?.token ?? noToken), expected), message.hash)
+    const equal = timingSafeEqual(hmac(candidate?.token ?? noToken, expected), message.hash)
     if (equal && candidate?.mechanism === mechanism) found = candidate
   }
   if (!account || !found) return wrong('wrong user or session token', user)
   await tokens.used(account.id, found)
 
-  const proof = hmac(Buffer.from(found.token), Buffer.concat([Buffer.from('Responder'), bound]))
+  const proof = hmac(found.token, Buffer.concat([Buffer.from('Responder'), bound]))
   const empty = yield message.form === 'plain' ? proof : Buffer.concat([Buffer.of(0, 0), proof])
   if (empty.length > 0) return wrong('more than an empty response to the responder message', user)
   const { client, fullLoginAt, validUntil } = found

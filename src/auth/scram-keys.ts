@@ -6,7 +6,8 @@ import type { ScramKeys } from './credentials.ts'
 export const scramIterations = 32_768
 export const saltOctets = 16
 
-export const hmac = (key: Uint8Array, data: string | Uint8Array): Buffer =>
+/** A string as key counts as its UTF-8 octets, and is quicker by far. */
+export const hmac = (key: Uint8Array | string, data: string | Uint8Array): Buffer =>
   createHmac('sha256', key).update(data).digest()
 export const hash = (data: Uint8Array): Buffer => createHash('sha256').update(data).digest()
 
