@@ -14,9 +14,11 @@ import { store } from './commands/store.ts'
 import { baseExtensions, channelExtensions } from './extensions/base.ts'
 import { catenate, urlPartial } from './extensions/catenate.ts'
 import { condstore, qresync } from './extensions/condstore.ts'
+import { contextExtensions } from './extensions/context.ts'
 import { imap4rev1 } from './extensions/imap4rev1.ts'
 import { rev2 } from './extensions/rev2.ts'
 import { binary, savedate, statusSize, unauthenticate } from './extensions/small-extensions.ts'
+import { sortExtensions } from './extensions/sort.ts'
 import { utf8Accept } from './extensions/utf8.ts'
 import { Registry } from './registry.ts'
 
@@ -62,4 +64,6 @@ export const createRegistry = (): Registry =>
     savedate,
     statusSize,
     unauthenticate,
+    ...sortExtensions,
+    ...contextExtensions,
   ])

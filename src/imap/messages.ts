@@ -1,5 +1,5 @@
 /** Rows of messages in batches, each read in a snapshot of its own: a slow client holds none open. */
-import type { Message, MessageQuery, UidSet } from '../store/store.ts'
+import type { AccountId, MailboxId, Message, MessageQuery, UidSet } from '../store/store.ts'
 import type { Session } from './session.ts'
 
 const atOnce = 500
@@ -8,10 +8,10 @@ export async function* messageBatches(
   session: Session,
   uids: UidSet,
   query: Omit<MessageQuery, 'uids'>,
+  of: { readonly account: AccountId; readonly id: MailboxId } = session.view.shared,
 ): AsyncGenerator<readonly Message[]> {
   const { store } = session.services
-  const { id } = session.view.shared
-  const { account } = session.view.shared
+  const { account, id } = of
   let rest: UidSet = uids
   while (rest.length > 0) {
     const rows: Message[] = []

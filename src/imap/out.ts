@@ -71,9 +71,14 @@ export class Out {
     this.#text = ''
   }
 
+  /** The client has so much left to read that it must be waited for. */
+  get full(): boolean {
+    return this.#sink.waiting >= highWater
+  }
+
   /** To be awaited between pieces of a long answer. */
   async ready(): Promise<void> {
-    if (this.#sink.waiting < highWater) return
+    if (!this.full) return
     this.flush()
     await this.#sink.drained()
   }

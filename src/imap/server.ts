@@ -104,8 +104,10 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
 
   const sweep = setInterval(() => {
     const at = now()
-    for (const session of sessions)
+    for (const session of sessions) {
       if (session.deadline <= at) session.bye(session.account ? 'idle for too long' : 'login took too long')
+      else session.tick(at)
+    }
   }, sweepMs)
   sweep.unref()
 

@@ -1,24 +1,28 @@
 /** Writes what a move of the view has to tell: the one place that sends EXPUNGE, VANISHED, EXISTS and unasked FETCH. */
+import type { UidSet } from '../store/store.ts'
 import { numberSetOf } from '../wire/imap/encode.ts'
 import type { Session } from './session.ts'
 import type { Selected, ViewChange } from './view/selected.ts'
 import type { FlagState } from './view/shared-mailbox.ts'
+import type { Msn } from './view/uid-list.ts'
 
-export function tell(session: Session, selected: Selected, change: ViewChange): void {
+/** `flags`: those of messages that changed are told too. */
+export function tell(session: Session, selected: Selected, change: ViewChange, flags = true): void {
   const { out } = session
-  if (change.expunged.length > 0) {
-    if (session.qresync) out.untagged(`VANISHED ${numberSetOf(change.expunged)}`)
-    // From the last on, each MSN is still right when it is told (UR-04).
-    else
-      for (let i = change.expungedMsns.length - 1; i >= 0; i--)
-        out.untagged(`${change.expungedMsns[i]} EXPUNGE`)
-  }
+  tellExpunged(session, change.expunged, change.expungedMsns)
   if (change.keywords.length > selected.keywords) tellKeywords(session, selected, change.keywords)
   if (change.exists !== undefined) {
     out.untagged(`${change.exists} EXISTS`)
     if (!session.rev2) out.untagged(`${selected.recent} RECENT`)
   }
-  for (const message of change.changed) tellFlags(session, selected, message)
+  if (flags) for (const message of change.changed) tellFlags(session, selected, message)
+}
+
+/** VANISHED to those who enabled it (QR-27); else EXPUNGE, from the last on: each MSN is still right then (UR-04). */
+export function tellExpunged(session: Session, uids: UidSet, msns: readonly Msn[]): void {
+  if (uids.length === 0) return
+  if (session.qresync) session.out.untagged(`VANISHED ${numberSetOf(uids)}`)
+  else for (let i = msns.length - 1; i >= 0; i--) session.out.untagged(`${msns[i]} EXPUNGE`)
 }
 
 /** UID always (UR-18), MODSEQ for those who know it (QR-05, QR-07). */

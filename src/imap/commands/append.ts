@@ -90,9 +90,7 @@ export const append = command({
       if ('status' in made) return made
       ready.push(made)
     }
-    const [result] = await session.services.store.write(session.user.id, [
-      { op: 'append', mailbox: target.id, messages: ready },
-    ])
+    const [result] = await session.write([{ op: 'append', mailbox: target.id, messages: ready }])
     return ok('APPEND completed', appendUid(result))
   },
 })

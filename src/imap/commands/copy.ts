@@ -31,7 +31,7 @@ const transfer = (name: 'COPY' | 'MOVE'): Command =>
       const target = await targetOf(session, to)
       if ('status' in target) return target
       if (uids.length === 0) return ok(`${name} completed`)
-      const [result] = await session.services.store.write(view.shared.account, [
+      const [result] = await session.write([
         { op: name === 'COPY' ? 'copy' : 'move', from: view.shared.id, uids, to: target.id },
       ])
       if (result?.op !== 'copy' && result?.op !== 'move') return ok(`${name} completed`)
@@ -40,7 +40,7 @@ const transfer = (name: 'COPY' | 'MOVE'): Command =>
       if (name === 'COPY') return ok('COPY completed', copyUid(copied))
       // Untagged and first: the new UIDs are known before the EXPUNGEs come (MV-01).
       out.untagged(`OK [${copyUid(copied)}] Moved`)
-      await session.sync(true)
+      await session.syncExpunged(copied.source)
       return ok('MOVE completed', `HIGHESTMODSEQ ${view.highestModSeq}`)
     },
   })

@@ -5,10 +5,8 @@ import type { Session } from '../session.ts'
 
 async function expungeDeleted(session: Session, uids: UidSet): Promise<Reply> {
   const { view } = session
-  const [result] = await session.services.store.write(view.shared.account, [
-    { op: 'expunge', mailbox: view.shared.id, uids, onlyDeleted: true },
-  ])
-  await session.sync(true)
+  const [result] = await session.write([{ op: 'expunge', mailbox: view.shared.id, uids, onlyDeleted: true }])
+  await session.syncExpunged(result?.op === 'expunge' ? result.uids : [])
   const any = result?.op === 'expunge' && result.uids.length > 0
   return ok('EXPUNGE completed', any && session.qresync ? `HIGHESTMODSEQ ${view.highestModSeq}` : undefined)
 }

@@ -168,7 +168,7 @@ async function markSeen(
   const unseen = read.filter((m) => !m.flags.includes('\\Seen')).map((m) => m.uid)
   if (unseen.length === 0) return { batch: read, changed: nobody }
   const { shared } = session.view
-  const [result] = await session.services.store.write(shared.account, [
+  const [result] = await session.write([
     {
       op: 'flags',
       mailbox: shared.id,

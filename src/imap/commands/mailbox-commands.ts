@@ -10,7 +10,7 @@ export const create = command({
   async run(given, session) {
     const name = creatableName(given)
     const { store } = session.services
-    await store.write(session.user.id, [{ op: 'create', name }])
+    await session.write([{ op: 'create', name }])
     const made = await store.read(session.user.id, (view) => view.mailbox(name))
     return ok('CREATE completed', made && `MAILBOXID (${made.objectId})`)
   },
@@ -27,7 +27,7 @@ export const remove = command({
     // One's own mailbox: nobody is told that it went.
     const mailbox = await store.read(session.user.id, (view) => view.mailbox(name))
     if (mailbox && session.selected?.shared.id === mailbox.id) session.deselect()
-    await store.write(session.user.id, [{ op: 'delete', name }])
+    await session.write([{ op: 'delete', name }])
     return ok('DELETE completed')
   },
 })
@@ -41,7 +41,7 @@ export const rename = command({
     if (/^inbox$/i.test(given)) return no('INBOX exists', 'ALREADYEXISTS')
     const to = creatableName(given)
     if (to.startsWith(`${from}/`)) return no('a mailbox cannot become its own child', 'CANNOT')
-    await session.services.store.write(session.user.id, [{ op: 'rename', from, to }])
+    await session.write([{ op: 'rename', from, to }])
     return ok('RENAME completed')
   },
 })
@@ -55,7 +55,7 @@ const subscription = (name: 'SUBSCRIBE' | 'UNSUBSCRIBE', subscribed: boolean) =>
     async run(given, session) {
       // Names that do not exist may be subscribed, so that a profile can be restored in any order (MX-16).
       const mailbox = subscribed ? creatableName(given) : given
-      await session.services.store.write(session.user.id, [{ op: 'subscribe', name: mailbox, subscribed }])
+      await session.write([{ op: 'subscribe', name: mailbox, subscribed }])
       return ok(`${name} completed`)
     },
   })

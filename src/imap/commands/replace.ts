@@ -27,13 +27,13 @@ export const replace = command({
     if ('status' in target) return target
     const made = await prepared(message, session, target)
     if ('status' in made) return made
-    const results = await session.services.store.write(view.shared.account, [
+    const results = await session.write([
       { op: 'append', mailbox: target.id, messages: [made] },
       { op: 'expunge', mailbox: view.shared.id, uids: uidSetOf([uids[0]?.from ?? 0]), onlyDeleted: false },
     ])
     // The new UID is known before the old message goes (RFC 8508 §4.3).
     out.untagged(`OK [${appendUid(results[0])}] Replaced`)
-    await session.sync(true)
+    await session.syncExpunged(uids.map(({ from }) => from))
     return ok('REPLACE completed')
   },
 })

@@ -3,14 +3,17 @@ import { isUtf8 } from 'node:buffer'
 import { type SearchKey, searchKeys, usesKey } from '../../wire/imap/search-keys.ts'
 import type { CommandInput } from '../../wire/imap/tokens.ts'
 import { bad, command, no, ok, type Reply } from '../command.ts'
+import { openContext, tagInUse } from '../context/open-context.ts'
 import { awareOfModSeq } from '../mod-seq.ts'
-import { evaluate } from '../search/evaluate.ts'
+import { findMessages, messageTest } from '../search/evaluate.ts'
 import {
   highest,
   type ReturnOptions,
   returnOptions,
   saveResult,
+  tagCorrelator,
   tellEsearch,
+  tellsAnything,
 } from '../search/return-options.ts'
 import type { Session } from '../session.ts'
 
@@ -25,7 +28,7 @@ function searchArguments(input: CommandInput, session: Session): SearchArguments
   input.sp()
   let options: ReturnOptions | undefined
   if (input.tryWord('RETURN')) {
-    options = returnOptions(input.sp())
+    options = returnOptions(input.sp(), session)
     input.sp()
   }
   let charset: string | undefined
@@ -62,7 +65,7 @@ export const search = command({
   parse: searchArguments,
   async run({ options: asked, charset, search: criteria }, session, uid) {
     const options = asked ?? (session.rev2 ? { ...plain, all: true } : undefined)
-    const problem = charsetProblem(charset, criteria)
+    const problem = tagInUse(session, options) ?? charsetProblem(charset, criteria)
     if (problem) {
       if (options?.save && problem.status === 'NO') session.view.result = []
       return problem
@@ -70,7 +73,8 @@ export const search = command({
     const modSeq = usesKey(criteria, 'modseq')
     if (modSeq) awareOfModSeq(session)
     if (usesKey(criteria, 'msn')) session.holdExpunges()
-    const found = await evaluate(session, criteria)
+    const test = messageTest(session, criteria, session.view)
+    const found = await findMessages(session, test)
     if (!options) {
       const { uids } = session.view
       const numbers = found.map((m) => ` ${uid ? m.uid : uids.msnOf(m.uid)}`).join('')
@@ -80,9 +84,9 @@ export const search = command({
       return ok('SEARCH completed')
     }
     if (options.save) saveResult(session, found, options)
-    const { min, max, all, count, partial } = options
-    if (min || max || all || count || partial)
-      tellEsearch(session, found, options, { uid, modSeq, tag: session.tag })
+    const correlator = tagCorrelator(session.tag)
+    if (tellsAnything(options)) tellEsearch(session, found, options, { uid, modSeq, correlator })
+    openContext(session, options, { found, search: criteria, test, uid, correlator })
     return ok('SEARCH completed')
   },
 })

@@ -70,9 +70,7 @@ export const close = command({
     session.deselect()
     // Without untagged EXPUNGE, and nothing after EXAMINE (SE-08).
     if (!readOnly)
-      await session.services.store.write(session.user.id, [
-        { op: 'expunge', mailbox: shared.id, uids: 'all', onlyDeleted: true },
-      ])
+      await session.write([{ op: 'expunge', mailbox: shared.id, uids: 'all', onlyDeleted: true }])
     return ok('CLOSE completed')
   },
 })

@@ -50,7 +50,7 @@ export const store = command({
     const uids = view.resolve(messages, uid)
     const { unchangedSince } = query
     if (unchangedSince !== undefined) awareOfModSeq(session)
-    const [result] = await session.services.store.write(view.shared.account, [
+    const [result] = await session.write([
       {
         op: 'flags',
         mailbox: view.shared.id,

@@ -2,12 +2,13 @@
  * The criteria of SEARCH over the messages of a view (RFC 3501 §6.4.4). What a row tells is looked at first; the text of a
  * message is read only where that leaves the answer open.
  */
-import type { Message, ModSeq, Uid } from '../../store/store.ts'
+import type { EpochMs } from '../../model/units.ts'
+import type { AccountId, MailboxId, Message, ModSeq, Uid, UidSet } from '../../store/store.ts'
 import type { DateKey, SearchKey } from '../../wire/imap/search-keys.ts'
 import { type SearchableText, searchableText } from '../../wire/mime/search-text.ts'
 import { messageBatches } from '../messages.ts'
 import type { Session } from '../session.ts'
-import { contains, type Msn } from '../view/uid-list.ts'
+import { contains, type Msn, rangesOf, type UidList } from '../view/uid-list.ts'
 import { fold } from './fold.ts'
 
 export interface Found {
@@ -15,26 +16,58 @@ export interface Found {
   readonly modSeq: ModSeq
 }
 
+/** What is searched: the view of a session, or a mailbox that is not selected. */
+export interface SearchScope {
+  readonly shared: { readonly account: AccountId; readonly id: MailboxId }
+  readonly uids: UidList
+  readonly result: UidSet
+  isRecent(uid: Uid): boolean
+}
+
 /** undefined: the row alone does not tell. */
 type Test = (message: Message, text: SearchableText | undefined) => boolean | undefined
 
-interface Plan {
-  readonly test: Test
-  /** Needs the Date field. */
+/** The criteria for one message at a time. */
+export interface MessageTest {
+  /** Needs the digest of the message. */
   readonly digest: boolean
+  readonly matches: (message: Message) => boolean | Promise<boolean>
+  /** OLDER and YOUNGER count from this instant on (RFC 5032). */
+  readonly setNow: (now: EpochMs) => void
 }
 
-/** Matching messages of the view, in mailbox order (SR-16, SR-17). Strings of the criteria are UTF-8 octets. */
-export async function evaluate(session: Session, search: SearchKey): Promise<Found[]> {
-  const { view } = session
-  const plan = planOf(session, search)
+/** Numbers in the criteria and `$` mean what they mean now (CX-19), and so does the time until setNow. */
+export function messageTest(session: Session, search: SearchKey, scope: SearchScope): MessageTest {
+  const { test, digest, setNow } = planOf(session, search, scope)
+  return {
+    digest,
+    setNow,
+    matches: (message) =>
+      test(message, undefined) ?? textOf(session, message).then((text) => test(message, text) ?? false),
+  }
+}
+
+/** Matching messages of the scope, in mailbox order (SR-16, SR-17). Strings of the criteria are UTF-8 octets. */
+export function evaluate(
+  session: Session,
+  search: SearchKey,
+  scope: SearchScope = session.view,
+): Promise<Found[]> {
+  return findMessages(session, messageTest(session, search, scope), scope)
+}
+
+export async function findMessages(
+  session: Session,
+  { digest, matches }: MessageTest,
+  scope: SearchScope = session.view,
+): Promise<Found[]> {
   const found: Found[] = []
-  for await (const batch of messageBatches(session, view.uids.set, { digest: plan.digest })) {
+  for await (const batch of messageBatches(session, scope.uids.set, { digest }, scope.shared)) {
     for (const message of batch) {
-      if (view.uids.msnOf(message.uid) === 0) continue
-      const known = plan.test(message, undefined)
-      const matches = known ?? plan.test(message, await textOf(session, message)) ?? false
-      if (matches) found.push({ uid: message.uid, modSeq: message.modSeq })
+      if (scope.uids.msnOf(message.uid) === 0) continue
+      const matched = matches(message)
+      if (matched === true || (matched !== false && (await matched)))
+        found.push({ uid: message.uid, modSeq: message.modSeq })
     }
     await turn()
   }
@@ -44,17 +77,31 @@ export async function evaluate(session: Session, search: SearchKey): Promise<Fou
 /** Lets other sessions run between batches (SC-40). */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-async function textOf(session: Session, message: Message): Promise<SearchableText> {
-  return searchableText(await session.services.store.readBlob(message.blob))
+/** Several criteria may ask for the text of one message. */
+const texts = new WeakMap<Message, Promise<SearchableText>>()
+
+function textOf(session: Session, message: Message): Promise<SearchableText> {
+  const known = texts.get(message)
+  if (known) return known
+  const text = session.services.store.readBlob(message.blob).then(searchableText)
+  texts.set(message, text)
+  return text
 }
 
-function planOf(session: Session, search: SearchKey): Plan {
-  const { view } = session
-  const now = session.services.now()
+interface Plan {
+  readonly test: Test
+  /** Needs the Date field. */
+  readonly digest: boolean
+  readonly setNow: (now: EpochMs) => void
+}
+
+function planOf(session: Session, search: SearchKey, scope: SearchScope): Plan {
+  const exists = scope.uids.length
+  let now = session.services.now()
   // MSNs of the criteria mean the view as it is now (CX-19).
   const uids = (set: readonly { from: Msn; to: Msn }[]) =>
     set.flatMap(({ from, to }) =>
-      from > view.exists ? [] : [...view.uids.slice(Math.max(from, 1), Math.min(to, view.exists))],
+      from > exists ? [] : [...scope.uids.slice(Math.max(from, 1), Math.min(to, exists))],
     )
   let digest = false
   const build = (key: SearchKey): Test => {
@@ -62,9 +109,9 @@ function planOf(session: Session, search: SearchKey): Plan {
       case 'all':
         return () => true
       case 'recent':
-        return (m) => view.isRecent(m.uid)
+        return (m) => scope.isRecent(m.uid)
       case 'result': {
-        const saved = view.result
+        const saved = scope.result
         return (m) => contains(saved, m.uid)
       }
       case 'and': {
@@ -103,11 +150,11 @@ function planOf(session: Session, search: SearchKey): Plan {
         return (m) => m.flags.some((f) => f.toLowerCase() === flag)
       }
       case 'msn': {
-        const set = uids(view.ranges(key.set, view.exists))
+        const set = uids(rangesOf(key.set, exists))
         return (m) => contains(set, m.uid)
       }
       case 'uid': {
-        const set = view.ranges(key.set, view.uids.last)
+        const set = rangesOf(key.set, scope.uids.last)
         return (m) => contains(set, m.uid)
       }
       case 'larger':
@@ -139,7 +186,10 @@ function planOf(session: Session, search: SearchKey): Plan {
     }
   }
   const test = build(search)
-  return { test, digest }
+  const setNow = (at: EpochMs): void => {
+    now = at
+  }
+  return { test, digest, setNow }
 }
 
 const unicode = (octets: string): string => Buffer.from(octets, 'latin1').toString('utf8')

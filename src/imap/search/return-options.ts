@@ -2,6 +2,8 @@
 import type { ModSeq, Uid } from '../../store/store.ts'
 import { numberSet } from '../../wire/imap/encode.ts'
 import type { CommandInput } from '../../wire/imap/tokens.ts'
+import { fetchItems } from '../commands/fetch.ts'
+import type { FetchItem } from '../fetch/item.ts'
 import type { Session } from '../session.ts'
 import { uidSetOf } from '../view/uid-list.ts'
 import type { Found } from './evaluate.ts'
@@ -13,26 +15,29 @@ export interface ReturnOptions {
   count: boolean
   save: boolean
   partial?: { readonly from: number; readonly to: number }
+  /** Keep the result up to date; what to fetch of new messages in it (RFC 5267 §4.3, RFC 5465 §7). */
+  update?: { readonly items: readonly FetchItem[] }
 }
 
 const fresh = (): ReturnOptions => ({ min: false, max: false, all: false, count: false, save: false })
 
 /** From after "RETURN ". `()` means ALL (ES-02). */
-export function returnOptions(input: CommandInput): ReturnOptions {
+export function returnOptions(input: CommandInput, session: Session): ReturnOptions {
   const options = fresh()
   input.expect('(')
   if (!input.try(')')) {
-    do option(input, options)
+    do option(input, options, session)
     while (input.try(' '))
     input.expect(')')
   }
   if (options.partial && options.all) input.fail('PARTIAL or ALL, not both')
   const { min, max, count, save, partial } = options
+  // UPDATE and CONTEXT ask for nothing by themselves: with them alone, the usual is told (CX-06, CX-07).
   if (!min && !max && !count && !save && !partial) options.all = true
   return options
 }
 
-function option(input: CommandInput, options: ReturnOptions): void {
+function option(input: CommandInput, options: ReturnOptions, session: Session): void {
   switch (input.word()) {
     case 'MIN':
       options.min = true
@@ -56,6 +61,15 @@ function option(input: CommandInput, options: ReturnOptions): void {
       options.partial = { from: Math.min(a, b), to: Math.max(a, b) }
       return
     }
+    // A hint, and no more: the answer is the same without it (RFC 5267 §4.2).
+    case 'CONTEXT':
+      return
+    case 'UPDATE': {
+      if (options.update) input.fail('one UPDATE')
+      const listed = input.peekBehindSpace() === '('
+      options.update = { items: listed ? fetchItems(input.sp(), session) : [] }
+      return
+    }
     default:
       input.fail('a return option')
   }
@@ -69,15 +83,27 @@ export function saveResult(session: Session, found: readonly Found[], options: R
   session.view.result = uidSetOf([...new Set(kept.map((m) => m.uid))].sort((a, b) => a - b))
 }
 
+export interface EsearchForm {
+  readonly uid: boolean
+  /** The criteria named mod-sequences (QR-22, QR-23). */
+  readonly modSeq: boolean
+  /** What stands between the parentheses: the tag, of ESEARCH also the mailbox. */
+  readonly correlator: string
+}
+
+/** Anything but SAVE and the like is told. */
+export const tellsAnything = ({ min, max, all, count, partial }: ReturnOptions): boolean =>
+  min || max || all || count || partial !== undefined
+
 /** One ESEARCH response (RFC 4466 §2.6.2). `found` is in the order of the result. */
 export function tellEsearch(
   session: Session,
   found: readonly Found[],
   options: ReturnOptions,
-  form: { readonly uid: boolean; readonly modSeq: boolean; readonly tag: string },
+  form: EsearchForm,
 ): void {
   const number = (uid: Uid): number => (form.uid ? uid : session.view.uids.msnOf(uid))
-  const parts = [`ESEARCH (TAG ${quoted(form.tag)})`]
+  const parts = [`ESEARCH (${form.correlator})`]
   if (form.uid) parts.push('UID')
   const first = found[0]
   const last = found[found.length - 1]
@@ -102,4 +128,7 @@ export function tellEsearch(
 export const highest = (found: readonly Found[]): ModSeq =>
   found.reduce((most, m) => Math.max(most, m.modSeq), 0)
 
-const quoted = (tag: string): string => `"${tag.replace(/["\\]/g, '\\$&')}"`
+/** A tag as the string that it has to be here (ES-07). */
+export const quotedTag = (tag: string): string => `"${tag.replace(/["\\]/g, '\\$&')}"`
+
+export const tagCorrelator = (tag: string): string => `TAG ${quotedTag(tag)}`

@@ -57,14 +57,8 @@ export const sortKeyNamed = (word: string): SortKey | undefined => {
 /** RFC 5256 §2.2: without a sent date the INTERNALDATE stands for it. */
 export const sentDate = (sentAt: EpochMs | null, internalDate: EpochMs): EpochMs => sentAt ?? internalDate
 
-/**
- * The records in the order of the criteria. They come in the order of the mailbox, which decides where all criteria
- * are equal, REVERSE or not.
- */
-export function sortRecords<T extends SortRecord>(
-  records: readonly T[],
-  criteria: readonly SortCriterion[],
-): T[] {
+/** Compares by the criteria in turn; 0 where all are equal, and then the order of the mailbox decides. */
+export function sortOrder(criteria: readonly SortCriterion[]): (a: SortRecord, b: SortRecord) => number {
   const steps = criteria.map(({ key, reverse }) => {
     const field = sortFields[key]
     const sign = reverse ? -1 : 1
@@ -75,11 +69,20 @@ export function sortRecords<T extends SortRecord>(
     }
   })
   const [first, ...more] = steps
-  if (!first) return [...records]
-  // Array.prototype.toSorted is stable.
-  return records.toSorted((a, b) => {
+  if (!first) return () => 0
+  return (a, b) => {
     let order = first(a, b)
     for (let i = 0; order === 0 && i < more.length; i += 1) order = more[i]?.(a, b) ?? 0
     return order
-  })
+  }
 }
+
+/**
+ * The records in the order of the criteria. They come in the order of the mailbox, which decides where all criteria
+ * are equal, REVERSE or not.
+ */
+export const sortRecords = <T extends SortRecord>(
+  records: readonly T[],
+  criteria: readonly SortCriterion[],
+  // Array.prototype.toSorted is stable.
+): T[] => records.toSorted(sortOrder(criteria))

@@ -5,8 +5,9 @@
 import { Fault } from '../../model/fault.ts'
 import type { ModSeq, Uid, UidSet } from '../../store/store.ts'
 import type { NumberSet } from '../../wire/imap/tokens.ts'
-import type { FlagState, SharedMailbox } from './shared-mailbox.ts'
-import { contains, countOf, type Msn, normalised, type UidList, uidsOf } from './uid-list.ts'
+import type { Contexts } from '../context/contexts.ts'
+import type { Delta, FlagState, SharedMailbox } from './shared-mailbox.ts'
+import { contains, countOf, type Msn, normalised, rangesOf, UidList, uidsOf } from './uid-list.ts'
 
 /** What one move of the view has to tell, in the order in which it is told (DE-01, UR-07). */
 export interface ViewChange {
@@ -16,9 +17,17 @@ export interface ViewChange {
   /** The view's size when it grew. */
   readonly exists?: number | undefined
   readonly added: readonly FlagState[]
+  /** Changed by others. */
   readonly changed: readonly FlagState[]
+  /** Changed by others or by this session. */
+  readonly touched: readonly FlagState[]
+  /** Gone since the last move, whether that may be told or not. */
+  readonly vanished: UidSet
   readonly keywords: readonly string[]
 }
+
+/** Own changes that are remembered; of more, the client is told twice. */
+const maxOwn = 10_000
 
 export class Selected {
   readonly shared: SharedMailbox
@@ -29,6 +38,10 @@ export class Selected {
   result: UidSet = []
   /** Keywords that a FLAGS response has named, by count: new ones only ever come at the end. */
   keywords = 0
+  /** Searches that are kept up to date (RFC 5267 §4.3); they end with the selection (CX-11). */
+  contexts: Contexts | undefined
+  /** UIDs that this session put here itself: nothing of them is fetched unasked (NO-23). */
+  ownMessages: UidSet = []
   #modSeq: ModSeq
   /** Expunged, but the client does not know yet. */
   #held: UidSet = []
@@ -37,6 +50,8 @@ export class Selected {
   /** Mod-sequences of this session's own changes that it has told already. */
   readonly #own = new Set<ModSeq>()
   #recent: { from: Uid; to: Uid }[] = []
+  /** Flags that changed after it were not told, because the client did not want them (RFC 5465 §3.1). */
+  #untoldFlags: ModSeq | undefined
 
   constructor(shared: SharedMailbox, readOnly: boolean) {
     this.shared = shared
@@ -73,7 +88,24 @@ export class Selected {
 
   /** What HIGHESTMODSEQ may say: below anything that the client has not been told (QR-49). */
   get highestModSeq(): ModSeq {
-    return this.#heldAfter ?? this.#modSeq
+    return Math.min(this.#heldAfter ?? this.#modSeq, this.#untoldFlags ?? this.#modSeq)
+  }
+
+  /** The state that the view stands at. */
+  get modSeq(): ModSeq {
+    return this.#modSeq
+  }
+
+  /** The change that was just taken had flags that were not told. */
+  leaveFlagsUntold(after: ModSeq): void {
+    this.#untoldFlags ??= after
+  }
+
+  /** From here on they are told again: since when they were not, if so. */
+  takeUntoldFlags(): ModSeq | undefined {
+    const since = this.#untoldFlags
+    this.#untoldFlags = undefined
+    return since
   }
 
   get heldBack(): UidSet {
@@ -82,6 +114,7 @@ export class Selected {
 
   /** This session made the change and tells it itself. */
   tellsItself(modSeq: ModSeq): void {
+    if (this.#own.size >= maxOwn) this.#own.clear()
     this.#own.add(modSeq)
   }
 
@@ -100,32 +133,42 @@ export class Selected {
     await this.shared.refresh()
     if (this.shared.gone) throw new Fault('unavailable', 'the mailbox was deleted')
     const from = this.#modSeq
-    const delta = from === this.shared.modSeq ? undefined : await this.shared.delta(from)
+    return this.#move(from === this.shared.modSeq ? undefined : await this.shared.delta(from), mayExpunge)
+  }
+
+  /** The same without waiting; 'later' where the store has to be asked. */
+  takeNow(mayExpunge: boolean): ViewChange | undefined | 'later' {
+    const { shared } = this
+    if (shared.dirty || shared.gone) return 'later'
+    if (this.#modSeq === shared.modSeq) return this.#move(undefined, mayExpunge)
+    const delta = shared.knownDelta(this.#modSeq)
+    return delta ? this.#move(delta, mayExpunge) : 'later'
+  }
+
+  #move(delta: Delta | undefined, mayExpunge: boolean): ViewChange | undefined {
     if (!delta && (!mayExpunge || this.#held.length === 0)) return undefined
+    let vanished: UidSet = []
     if (delta) {
-      const vanished = this.uids.intersect(delta.vanished)
+      vanished = this.uids.intersect(delta.vanished)
       if (vanished.length > 0) {
         this.#held = normalised([...this.#held, ...vanished])
-        this.#heldAfter ??= from
+        this.#heldAfter ??= this.#modSeq
       }
       this.#modSeq = delta.to
     }
     let expunged: UidSet = []
-    let expungedMsns: Msn[] = []
+    let expungedMsns: readonly Msn[] = []
     if (mayExpunge && this.#held.length > 0) {
       expunged = this.#held
-      expungedMsns = [...uidsOf(expunged)].map((uid) => this.uids.msnOf(uid))
-      this.#held = []
-      this.#heldAfter = undefined
-      this.uids = this.uids.minus(expunged)
-      this.result = this.result.length === 0 ? this.result : this.uids.intersect(this.result)
+      expungedMsns = this.reveal(expunged)
     }
     if (!delta) return { ...nothing, expunged, expungedMsns }
     const added = delta.added
     // With nothing held back the view is the store's own list: all sessions share one value.
     this.uids = this.#held.length === 0 ? delta.uids : this.uids.plus(added.map((m) => m.uid))
     if (added.length > 0) this.#takeRecent()
-    const changed = delta.changed.filter((m) => !this.#own.has(m.modSeq) && this.uids.msnOf(m.uid) > 0)
+    const touched = delta.changed.filter((m) => this.uids.msnOf(m.uid) > 0)
+    const changed = this.#own.size === 0 ? touched : touched.filter((m) => !this.#own.has(m.modSeq))
     for (const modSeq of this.#own) if (modSeq <= delta.to) this.#own.delete(modSeq)
     return {
       expunged,
@@ -133,8 +176,20 @@ export class Selected {
       ...(added.length > 0 ? { exists: this.uids.length } : {}),
       added,
       changed,
+      touched,
+      vanished,
       keywords: delta.keywords,
     }
+  }
+
+  /** Takes expunged messages out of the view: their MSNs before that, to be told at once. */
+  reveal(expunged: UidSet): readonly Msn[] {
+    const msns = [...uidsOf(expunged)].map((uid) => this.uids.msnOf(uid))
+    this.#held = withoutAll(this.#held, expunged)
+    if (this.#held.length === 0) this.#heldAfter = undefined
+    this.uids = this.uids.minus(expunged)
+    this.result = this.result.length === 0 ? this.result : this.uids.intersect(this.result)
+    return msns
   }
 
   /**
@@ -152,17 +207,12 @@ export class Selected {
   }
 
   /** A set of numbers with `*` put in, ascending. */
-  ranges(set: NumberSet, last: number): { readonly from: number; readonly to: number }[] {
-    const number = (n: number | '*'): number => (n === '*' ? last : n)
-    return [
-      ...normalised(
-        set.map(({ from, to }) => {
-          const [a, b] = [number(from), number(to)]
-          return a <= b ? { from: a, to: b } : { from: b, to: a }
-        }),
-      ),
-    ]
+  ranges(set: NumberSet, last: number): UidSet {
+    return rangesOf(set, last)
   }
 }
 
-const nothing = { added: [], changed: [], keywords: [] } as const
+const nothing = { added: [], changed: [], touched: [], vanished: [], keywords: [] } as const
+
+const withoutAll = (set: UidSet, gone: UidSet): UidSet =>
+  set === gone || set.length === 0 ? [] : UidList.of(set).minus(gone).set

@@ -34,6 +34,9 @@ interface State {
   readonly mailbox: Mailbox
 }
 
+/** Sessions that are told of a change before others get their turn. */
+const toldAtOnce = 1000
+
 export class SharedMailbox {
   readonly account: AccountId
   readonly id: MailboxId
@@ -42,12 +45,15 @@ export class SharedMailbox {
   gone = false
   /** Sessions that have it selected. */
   users = 0
-  /** Called after a commit that touched the mailbox: sessions in IDLE, NOTIFY, contexts. */
+  /** Called when the state has moved on: sessions in IDLE, with NOTIFY, with contexts. They must not throw. */
   readonly listeners = new Set<() => void>()
   readonly #store: MailStore
   #state: State
   #dirty = false
   #deltas = new Map<ModSeq, Promise<Delta>>()
+  /** Of these, the one that leads from the state before. */
+  #latest: Delta | undefined
+  #announcing = false
   #refreshing: Promise<void> | undefined
   #recentFrom: Uid
 
@@ -89,15 +95,29 @@ export class SharedMailbox {
     return this.#state.uidNext
   }
 
-  /** True: the store has changes that refresh() has not read. */
+  /** True: the store has changes that refresh() has not read to the end. */
   get dirty(): boolean {
-    return this.#dirty
+    return this.#dirty || this.#refreshing !== undefined
   }
 
   /** A commit touched the mailbox. */
   touched(): void {
     this.#dirty = true
-    for (const tell of this.listeners) tell()
+    if (this.listeners.size > 0 && !this.#announcing) void this.#announce()
+  }
+
+  /** The store is asked once, then all are told, in turns so that nothing else has to wait for the last. */
+  async #announce(): Promise<void> {
+    this.#announcing = true
+    // What fails here fails for each session that asks for itself, and is dealt with there.
+    await this.refresh().catch(() => {})
+    this.#announcing = false
+    let told = 0
+    for (const tell of [...this.listeners]) {
+      tell()
+      told += 1
+      if (told % toldAtOnce === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
   }
 
   /** The mailbox may have changed while nobody listened. */
@@ -107,7 +127,7 @@ export class SharedMailbox {
 
   /** Brings the state to the latest commit; one read for all that ask at once. */
   async refresh(): Promise<void> {
-    while (this.#dirty && !this.gone) {
+    while (this.dirty && !this.gone) {
       this.#refreshing ??= this.#read().finally(() => {
         this.#refreshing = undefined
       })
@@ -131,6 +151,7 @@ export class SharedMailbox {
       const delta = await this.#changes(view, mailbox, before.modSeq, before.uids)
       this.#state = { modSeq: delta.to, uidNext: delta.uidNext, uids: delta.uids, mailbox }
       this.#deltas = new Map([[before.modSeq, Promise.resolve(delta)]])
+      this.#latest = delta
     })
   }
 
@@ -156,6 +177,11 @@ export class SharedMailbox {
       vanished,
       keywords: mailbox.keywords,
     }
+  }
+
+  /** The delta from `from`, where it is at hand. */
+  knownDelta(from: ModSeq): Delta | undefined {
+    return this.#latest?.from === from && this.#latest.to === this.#state.modSeq ? this.#latest : undefined
   }
 
   /** From `from` to the state of now; shared by all sessions that stand at `from`. */

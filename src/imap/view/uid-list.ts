@@ -3,6 +3,7 @@
  * consecutive UIDs, so that sessions share one value and a mailbox without gaps costs one run whatever its size.
  */
 import type { Uid, UidSet } from '../../store/store.ts'
+import type { NumberSet } from '../../wire/imap/tokens.ts'
 
 /** Message sequence number: 1 is the first message of the view. */
 export type Msn = number
@@ -167,6 +168,17 @@ export function normalised(ranges: readonly { readonly from: Uid; readonly to: U
     else set.push({ from, to })
   }
   return set
+}
+
+/** A set of numbers of the client with `*` put in, ascending. */
+export function rangesOf(set: NumberSet, last: number): UidSet {
+  const number = (n: number | '*'): number => (n === '*' ? last : n)
+  return normalised(
+    set.map(({ from, to }) => {
+      const [a, b] = [number(from), number(to)]
+      return a <= b ? { from: a, to: b } : { from: b, to: a }
+    }),
+  )
 }
 
 export function uidSetOf(uids: Iterable<Uid>): UidSet {

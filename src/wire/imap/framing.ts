@@ -63,6 +63,11 @@ export class CommandFraming {
     return this.#queued
   }
 
+  /** A command has begun and waits for a literal: nothing may be told that would change what it means (UR-02). */
+  get halfway(): boolean {
+    return this.#parts.length > 0 || this.#announced !== undefined || this.#literal !== undefined
+  }
+
   push(chunk: Buffer): void {
     if (chunk.length === 0) return
     this.#chunks.push(chunk)

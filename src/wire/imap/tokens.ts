@@ -42,6 +42,11 @@ export class CommandInput {
     return this.#text[this.#at] ?? ''
   }
 
+  /** The character after the space that comes next; '' when there is none. */
+  peekBehindSpace(): string {
+    return this.peek() === ' ' ? (this.#text[this.#at + 1] ?? '') : ''
+  }
+
   /** Takes the character if it comes next. */
   try(character: string): boolean {
     if (this.peek() !== character) return false
@@ -167,6 +172,11 @@ export class CommandInput {
       value += escaped
       this.#at += 1
     }
+  }
+
+  /** A string that may not be a literal. */
+  quoted(): OctetString {
+    return this.#quoted()
   }
 
   string(): OctetString {
