@@ -98,7 +98,8 @@ export function createOAuthVerifier(settings: OAuthSettings, now: () => number):
     const user = claims[claim]
     if (typeof user !== 'string' || user === '') return refuse(`without the claim ${claim}`)
     // OpenID Connect Core §5.1: an address that anybody could have typed in proves nothing.
-    if (claim === 'email' && claims.email_verified === false) return refuse('its address is not verified')
+    if (claim === 'email' && String(claims.email_verified ?? true) !== 'true')
+      return refuse('its address is not verified')
     return { user, expiresAt: exp * 1000 }
   }
 }

@@ -7,6 +7,7 @@ import { passwordLogin } from '../../src/auth/sasl.ts'
 import { createSaslServices } from '../../src/auth/services.ts'
 import { openSqlite } from '../../src/db/sqlite/engine.ts'
 import { scryptOf } from '../../src/db/sqlite/passwords.ts'
+import { migrate } from '../../src/db/sqlite/schema.ts'
 import { tempFolder } from '../support/temp.ts'
 import { scramLogin, tlsChannel } from './support.ts'
 
@@ -71,6 +72,25 @@ test('SA-05: an account from before SCRAM keys gets them at its next PLAIN login
     // SASLprep forbids it now: it goes on as it is.
     expect(await engine.credentials.verify('bell@example.net', 'bell\u0007')).toBeDefined()
     expect(await engine.credentials.verify('bell@example.net', 'bell')).toBeUndefined()
+  } finally {
+    await engine.close()
+  }
+})
+
+test('a store of the first schema is brought up, its accounts with it', async () => {
+  const folder = tempFolder()
+  const db = new DatabaseSync(join(folder, 'lemonade.sqlite'))
+  migrate(db, 1)
+  const salt = randomBytes(16)
+  const hash = `scrypt$${salt.toString('base64')}$${(await scryptOf('pencil', salt)).toString('base64')}`
+  db.prepare('INSERT INTO accounts (address, password) VALUES (?, ?)').run('alice@example.net', hash)
+  db.close()
+  const engine = await openSqlite(folder)
+  try {
+    const account = await engine.credentials.verify('alice@example.net', 'pencil')
+    expect(account).toEqual({ id: 1, address: 'alice@example.net' })
+    expect(await engine.scram.scram('alice@example.net')).toMatchObject({ account })
+    expect(await engine.tokens.list(1)).toEqual([])
   } finally {
     await engine.close()
   }

@@ -189,6 +189,8 @@ test('iss, aud, exp, nbf, scope, address (RFC 7519 §4.1)', async () => {
     { email: ['alice@example.net'] },
     { email: 'bell\u0007@example.net' },
     { email_verified: false },
+    { email_verified: 'false' },
+    { email_verified: null, email: '' },
   ])
     expect(await loggedIn(response(good(body))), JSON.stringify(body)).toBe(false)
 })

@@ -148,13 +148,16 @@ const migrations: readonly string[] = [
   `,
 ]
 
-/** Brings the database to the newest schema. @throws when it was written by a newer program */
-export function migrate(db: DatabaseSync): void {
+/**
+ * Brings the database to the newest schema, or to that with the number `to`.
+ * @throws when it was written by a newer program
+ */
+export function migrate(db: DatabaseSync, to = migrations.length): void {
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF')
   const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number }
   if (version > migrations.length)
     throw new Error(`the store has schema ${version}, this program knows ${migrations.length}`)
-  migrations.slice(version).forEach((sql, i) => {
+  migrations.slice(version, to).forEach((sql, i) => {
     db.exec(`BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${version + i + 1}; COMMIT`)
   })
 }
