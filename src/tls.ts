@@ -1,7 +1,6 @@
 /** The certificate of the servers: from the files the configuration names, or a self-signed pair made once. */
 import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { generate } from 'selfsigned'
 
 export interface TlsPair {
   readonly key: string
@@ -23,6 +22,7 @@ export async function tlsPair(
   try {
     return { key: await readFile(keyFile, 'utf8'), cert: await readFile(certFile, 'utf8') }
   } catch {
+    const { generate } = await import('selfsigned')
     const made = await generate([{ name: 'commonName', value: host }], {
       keyType: 'ec',
       curve: 'P-256',

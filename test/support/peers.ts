@@ -198,7 +198,10 @@ export class SmtpClient {
     if (!mail.startsWith('250')) return mail
     for (const address of to) {
       const rcpt = await this.command(address.startsWith('<') ? `RCPT TO:${address}` : `RCPT TO:<${address}>`)
-      if (!rcpt.startsWith('250')) return rcpt
+      if (!rcpt.startsWith('250')) {
+        await this.command('RSET')
+        return rcpt
+      }
     }
     const data = await this.command('DATA')
     if (!data.startsWith('354')) return data

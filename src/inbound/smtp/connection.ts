@@ -29,6 +29,7 @@ type ConnectionOptions = SmtpServerOptions & {
 const lineOctets = 4096
 /** Unread input above this stops reading from the socket: pipelining must not fill memory. */
 const highWater = 1_048_576
+const minimumRate = { octetsPerSecond: 512, afterMs: 60_000 }
 
 export class SmtpConnection {
   readonly #options: ConnectionOptions
@@ -42,6 +43,9 @@ export class SmtpConnection {
   #closing = false
   #errors = 0
   #waiting = 0
+  #deadline: NodeJS.Timeout | undefined
+  #contentSince = 0
+  #contentOctets = 0
 
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#options = options
@@ -64,16 +68,43 @@ export class SmtpConnection {
     this.#socket = socket
     socket.on('data', (chunk: Buffer) => this.#data(chunk))
     socket.on('error', () => socket.destroy())
-    socket.on('timeout', () => this.#leave(reply(421, '4.4.2', `${this.#options.host} waited too long`)))
+    socket.on('timeout', () => this.#tooSlow())
+    socket.once('close', () => clearTimeout(this.#deadline))
     this.#setTimer()
   }
 
+  /** A command must be whole in time, however often a letter of it comes; content must not pause, nor crawl. */
   #setTimer(): void {
     const { commandMs, dataMs } = this.#options.limits
-    this.#socket.setTimeout(this.#inContent ? dataMs : commandMs)
+    clearTimeout(this.#deadline)
+    this.#socket.setTimeout(this.#inContent ? dataMs : 0)
+    if (this.#inContent) return
+    this.#deadline = setTimeout(() => {
+      // Whose answer we are still working on is not slow.
+      if (this.#busy) this.#setTimer()
+      else this.#tooSlow()
+    }, commandMs)
+  }
+
+  #tooSlow(): void {
+    this.#leave(reply(421, '4.4.2', `${this.#options.host} waited too long`))
+  }
+
+  /** SEC-026: less than 512 octets a second after a minute. */
+  #crawls(): boolean {
+    const elapsed = performance.now() - this.#contentSince
+    const patience = Math.min(minimumRate.afterMs, this.#options.limits.dataMs)
+    return elapsed > patience && (this.#contentOctets * 1000) / elapsed < minimumRate.octetsPerSecond
   }
 
   #data(chunk: Buffer): void {
+    if (this.#inContent && !this.#busy) {
+      this.#contentOctets += chunk.length
+      if (this.#crawls()) {
+        this.#tooSlow()
+        return
+      }
+    }
     this.#waiting += chunk.length
     this.#framing.push(chunk)
     if (this.#busy && this.#waiting > highWater) this.#socket.pause()
@@ -105,6 +136,7 @@ export class SmtpConnection {
       if (!input) return
       const answer = await this.#answer(input)
       if (answer) this.#send(answer)
+      if (!this.#closing && !this.#inContent) this.#setTimer()
       if (answer && answer.code >= 500 && ++this.#errors > this.#options.limits.maxErrors) {
         this.#leave(reply(421, '4.7.0', `${this.#options.host} too many errors`))
         return
@@ -275,6 +307,8 @@ export class SmtpConnection {
         ? reply(554, '5.5.1', 'There is no valid recipient')
         : reply(503, '5.5.1', 'MAIL comes first')
     this.#inContent = true
+    this.#contentSince = performance.now()
+    this.#contentOctets = 0
     this.#setTimer()
     this.#framing.expectContent()
     return reply(354, undefined, 'End with a line that holds a dot alone')
