@@ -1,12 +1,13 @@
 /** Builds and connects the parts; the only file that knows them all. */
-
+import { readFile } from 'node:fs/promises'
 import { createOperations, type Operations } from './admin/operations.ts'
 import { leaveDoor, newToken } from './admin/remote.ts'
 import { createMetrics, type Metrics, startAdmin } from './admin/server.ts'
-import { tokenLimits } from './auth/services.ts'
+import { createSaslServices, tokenLimits } from './auth/services.ts'
 import { type Config, hostPort, storeFolder } from './config.ts'
 import { type Engine, openSqlite } from './db/sqlite/engine.ts'
 import { createIds } from './ids.ts'
+import { createImapServer } from './imap/server.ts'
 import { createMm7Server } from './inbound/mm7/server.ts'
 import { createSmtpServer } from './inbound/smtp/server.ts'
 import type { Log } from './log.ts'
@@ -97,7 +98,7 @@ export function assemble(
 export async function compose(config: Config, log: Log, options: ComposeOptions = {}): Promise<Gateway> {
   const folder = storeFolder(config.store)
   const engine = await openSqlite(folder, {
-    ...(options.now ? { now: options.now } : {}),
+    now: options.now ?? Date.now,
     tokens: tokenLimits(config.auth.tokens),
   })
   const closing: (() => Promise<unknown>)[] = [() => engine.close()]
@@ -176,6 +177,27 @@ async function start(
     now,
     log,
   })
+  const imap = createImapServer({
+    host: gateway.host,
+    store: engine.store,
+    sasl: createSaslServices(engine, auth, now),
+    tls: auth.external ? { ...tls, ca: await readFile(auth.external.ca, 'utf8') } : tls,
+    allowPlaintext: auth.allowPlaintext,
+    limits: {
+      messageOctets: limits.messageOctets,
+      maxConnections: limits.connections,
+      maxPerIp: limits.connectionsPerIp,
+      maxPerUser: limits.imapConnectionsPerUser,
+      lineOctets: limits.imapLineOctets,
+      preAuthMs: limits.imapPreAuthSeconds * 1000,
+      idleMs: limits.imapIdleSeconds * 1000,
+    },
+    now,
+    log,
+  })
+  const imaps = {
+    listen: (host: string, port: number) => imap.listen(host, port, { implicitTls: true }),
+  }
   const token = newToken()
   let ready = false
   let drainUntil = 0
@@ -208,10 +230,12 @@ async function start(
   closing.push(() => runner.stop(drainMs()))
   closing.push(startHousekeeping({ spool, now, keepMs: limits.settledHours * 3_600_000, log }))
   // A listener more is a line more, here and below.
-  closing.push(() => Promise.all([mm7, mm7s, smtp].map((server) => server?.close(drainMs()))))
+  closing.push(() => Promise.all([mm7, mm7s, smtp, imap].map((server) => server?.close(drainMs()))))
   await opened('mm7', mm7, (address) => `http://${address}/mm7`)
   await opened('mm7s', mm7s, (address) => `https://${address}/mm7`)
   await opened('smtp', smtp)
+  await opened('imap', imap)
+  await opened('imaps', imaps)
 
   runner.start()
   ready = true

@@ -11,6 +11,7 @@ import { decodeWords } from '../wire/mime/encoded-words.ts'
 import { decodeBody, fieldValue, scanMessage } from '../wire/mime/scan.ts'
 import { bundledDeliverReq, pictureOctets } from './demo-message.ts'
 import { listeningMmsc } from './demo-mmsc.ts'
+import { firstLiteral, imapDialogue } from './imap-dialogue.ts'
 
 type Out = (line: string) => void
 
@@ -68,8 +69,8 @@ async function tell(gateway: Gateway, submitted: Promise<string>, out: Out): Pro
   if (status !== '1000') return failed(`HTTP ${posted.statusCode}, MM7 status ${status}: ${answer}`)
   out(`   <- HTTP ${posted.statusCode}, MM7 status 1000 Success: the message is safe on disk`)
 
-  out('2. Alice finds it in her INBOX, as Internet mail (RFC 4356)')
-  const mail = await retried(() => newestMail(gateway))
+  out('2. Alice fetches it over IMAP, as Internet mail (RFC 4356)')
+  const mail = await retried(() => firstMail(gateway))
   if (!mail) return failed('no message arrived')
   const node = scanMessage(mail)
   for (const name of ['From', 'To', 'Subject', 'Date', 'Importance'])
@@ -106,17 +107,14 @@ async function tell(gateway: Gateway, submitted: Promise<string>, out: Out): Pro
   return true
 }
 
-/** The newest message of INBOX, once there is one. */
-async function newestMail({ engine }: Gateway): Promise<Uint8Array | undefined> {
-  const account = await engine.directory.find(address)
-  if (!account) return undefined
-  const blob = await engine.store.read(account.id, async (view) => {
-    const inbox = await view.mailbox('INBOX')
-    let newest: number | undefined
-    if (inbox) for await (const batch of view.messages(inbox.id, {})) newest = batch.at(-1)?.blob ?? newest
-    return newest
-  })
-  return blob === undefined ? undefined : engine.store.readBlob(blob)
+/** The first message of INBOX over IMAP, once there is one. */
+async function firstMail({ addresses }: Gateway): Promise<Uint8Array | undefined> {
+  const said = await imapDialogue(hostPort(addresses.imap ?? ''), [
+    `LOGIN ${address} ${password}`,
+    'SELECT INBOX',
+    'UID FETCH 1 (BODY.PEEK[])',
+  ])
+  return firstLiteral(said)
 }
 
 async function retried<T>(fn: () => Promise<T | undefined>): Promise<T | undefined> {

@@ -1,6 +1,7 @@
 /** Speaks a few IMAP commands one after the other and returns all that the server said. For the demonstration. */
 import { connect } from 'node:net'
 
+/** One character an octet. @throws when the server is silent for ten seconds */
 export async function imapDialogue(
   to: { readonly host: string; readonly port: number },
   commands: readonly string[],
@@ -22,4 +23,12 @@ export async function imapDialogue(
   }
   socket.destroy()
   return text
+}
+
+/** The first literal that the server sent. */
+export function firstLiteral(text: string): Uint8Array | undefined {
+  const match = /\{(\d+)\}\r\n/.exec(text)
+  if (!match) return undefined
+  const start = match.index + match[0].length
+  return Buffer.from(text.slice(start, start + Number(match[1])), 'latin1')
 }

@@ -1,6 +1,8 @@
 /** An MMS posted by MM7 until it lies in a mailbox (RFC 4356 §2.1.3.2). */
 import { randomBytes } from 'node:crypto'
+import { ImapFlow } from 'imapflow'
 import { expect, test } from 'vitest'
+import { hostPort } from '../../src/config.ts'
 import { decodeWords } from '../../src/wire/mime/encoded-words.ts'
 import type { MimeNode } from '../../src/wire/mime/node.ts'
 import { decodeBody, fieldValue, scanMessage } from '../../src/wire/mime/scan.ts'
@@ -53,6 +55,42 @@ test('image, SMIL and UTF-8 text arrive octet for octet, elements as header fiel
     expect(body('image/jpeg')?.equals(image)).toBe(true)
     expect(body('application/smil')?.toString()).toBe(smil)
     expect(body('text/plain')?.toString()).toBe(text)
+  }
+})
+
+test("over IMAP the picture is fetched octet for octet, by another party's client", async () => {
+  const gateway = await gatewayHere()
+  const image = randomBytes(40_000)
+  const parts = [
+    { type: 'text/plain; charset=utf-8', id: 'words', octets: Buffer.from('Grüße') },
+    { type: 'image/jpeg', id: 'photo', octets: image },
+  ]
+  const { host, port } = hostPort(gateway.addresses.imap!)
+  const client = new ImapFlow({
+    host,
+    port,
+    secure: false,
+    auth: { user: 'alice@example.net', pass: 'secret' },
+    tls: { rejectUnauthorized: false },
+    logger: false,
+  })
+  await client.connect()
+  const lock = await client.getMailboxLock('INBOX')
+  try {
+    expect((await post(gateway.addresses.mm7!, deliverReq({ transactionId: 'I', parts }))).status).toBe(1000)
+    const message = await eventually(async () => {
+      await client.noop()
+      return client.fetchOne('*', { envelope: true, bodyStructure: true, uid: true })
+    })
+    expect(message.envelope?.subject).toBe('Hello')
+    const part = message.bodyStructure?.childNodes?.find((node) => node.type === 'image/jpeg')
+    const { content } = await client.download(String(message.uid), part!.part!, { uid: true })
+    const chunks: Buffer[] = []
+    for await (const chunk of content!) chunks.push(chunk as Buffer)
+    expect(Buffer.concat(chunks).equals(image)).toBe(true)
+  } finally {
+    lock.release()
+    await client.logout()
   }
 })
 

@@ -291,7 +291,7 @@ export async function inbox(
 /** Waits until `fn` gives something. @throws after `ms` milliseconds */
 export async function eventually<T>(
   fn: () => Promise<T | undefined | false> | T | undefined | false,
-  ms = 8000,
+  ms = 30_000,
 ): Promise<T> {
   const until = Date.now() + ms
   for (;;) {
