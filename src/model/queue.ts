@@ -1,6 +1,6 @@
 /** What the durable queue holds: an accepted message, its deliveries, and each recipient's fate. */
 
-import type { MessageDigest } from './message-digest.ts'
+import type { ComputedDigest } from './message-digest.ts'
 import type { NeutralMessage } from './neutral.ts'
 import type { SmtpEnvelope } from './smtp-envelope.ts'
 import type { EpochMs, Octets } from './units.ts'
@@ -108,7 +108,7 @@ export interface Outcome {
 /** One message to be put into a mailbox, with everything FETCH will be asked for. */
 export interface NewMessage {
   readonly octets: readonly Uint8Array[]
-  readonly digest: MessageDigest
+  readonly digest: ComputedDigest
   readonly internalDate: EpochMs
   readonly flags: readonly string[]
 }

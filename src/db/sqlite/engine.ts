@@ -52,7 +52,9 @@ export interface Kernel {
   snapshot<T>(fn: (sql: Statements) => Promise<T>): Promise<T>
   /** Statements on the latest commit; each call a snapshot of its own. */
   readonly latest: Statements
-  watch(account: number, onChange: (change: AccountChange) => void): () => void
+  watch(account: number | 'all', onChange: (change: AccountChange) => void): () => void
+  /** Tells watchers of something that was no commit: a delivery for which there is no room. */
+  tell(change: AccountChange): void
 }
 
 /** @throws Fault 'in-use' when another process works on the folder */
@@ -104,6 +106,7 @@ export async function openSqlite(folder: string, options: EngineOptions = {}): P
       }
     },
     watch: (account, onChange) => writer.watch(account, onChange),
+    tell: (change) => writer.tell(change),
   }
   const accounts = createAccounts(kernel, createPasswords(options.derive))
   return {
@@ -127,7 +130,7 @@ class Writer {
   readonly ready: Promise<void>
   readonly #worker: Worker
   readonly #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>()
-  readonly #watchers = new Map<number, Set<(change: AccountChange) => void>>()
+  readonly #watchers = new Map<number | 'all', Set<(change: AccountChange) => void>>()
   #next = 1
   #ended: Error | undefined
   #closed: (() => void) | undefined
@@ -155,8 +158,12 @@ class Writer {
       if (answer.fault) waiting?.reject(new Fault(answer.fault.kind, answer.fault.message))
       else waiting?.resolve(answer.value as never)
     }
-    for (const change of batch.touched)
-      for (const tell of this.#watchers.get(change.account) ?? []) tell(change)
+    for (const change of batch.touched) this.tell(change)
+  }
+
+  tell(change: AccountChange): void {
+    for (const onChange of this.#watchers.get(change.account) ?? []) onChange(change)
+    for (const onChange of this.#watchers.get('all') ?? []) onChange(change)
   }
 
   #end(error: Error): void {
@@ -179,7 +186,7 @@ class Writer {
     })
   }
 
-  watch(account: number, onChange: (change: AccountChange) => void): () => void {
+  watch(account: number | 'all', onChange: (change: AccountChange) => void): () => void {
     const set = this.#watchers.get(account) ?? new Set()
     this.#watchers.set(account, set)
     set.add(onChange)
