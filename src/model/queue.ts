@@ -9,6 +9,8 @@ import type { EpochMs, Octets } from './units.ts'
 export type Origin =
   /** RFC 5322 octets. `own` = made by this gateway (DSN, notice): sent as it is, never answered by a report. */
   | { readonly carrier: 'mail'; readonly envelope: SmtpEnvelope; readonly own?: boolean | undefined }
+  /** The octets of an MM4_forward.REQ from this peer. */
+  | { readonly carrier: 'mm4'; readonly peer: string; readonly envelope: SmtpEnvelope }
   /** The HTTP body of an MM7 SubmitReq or DeliverReq. */
   | {
       readonly carrier: 'mm7'
