@@ -27,6 +27,8 @@ const { folder, segmentOctets } = workerData as { folder: string; segmentOctets:
 
 const db = new DatabaseSync(join(folder, 'lemonade.sqlite'))
 migrate(db)
+// Indexes of large mailboxes are written all over: what is not in the cache is read again. Checkpoints sync twice.
+db.exec('PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4000')
 const sql = new Statements(db)
 // One process owns the folder: every lease left behind belongs to a process that died (QUE-002).
 db.exec('UPDATE deliveries SET next_at = due_at, leased = 0 WHERE leased = 1')
@@ -107,7 +109,7 @@ function attempt(group: readonly WriteRequest[]): WriteBatch {
     for (const request of group) {
       const first = at
       at += request.octets.length
-      db.exec('SAVEPOINT request')
+      sql.run('SAVEPOINT request')
       try {
         const blobs = places.slice(first, at).map((place) => {
           const id = nextBlob++
@@ -121,7 +123,7 @@ function attempt(group: readonly WriteRequest[]): WriteBatch {
           return id
         })
         const done = run(request.body, blobs)
-        db.exec('RELEASE request')
+        sql.run('RELEASE request')
         answers.push({ id: request.id, value: done.value })
         touched.push(...done.touched)
       } catch (error) {
