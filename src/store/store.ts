@@ -155,7 +155,7 @@ export interface SearchHits {
   /** UIDs that match, ascending. */
   readonly matches: Uint32Array
   /**
-   * UIDs, ascending, that must be looked into: their octets decide (`matchesText` of wire/mime/search-text). With 'text'
+   * UIDs, ascending, that must be looked into: their octets decide (textHolds and headerHolds of wire/mime/search-text). With 'text'
    * and 'body' these are what the index could not rule out, and what is not yet indexed; with 'header' only messages
    * whose header block is larger than what is kept of it.
    */

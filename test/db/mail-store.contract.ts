@@ -1,6 +1,8 @@
 /** The suite of the MailStore interface: every engine runs it, on a store of its own. */
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Directory } from '../../src/auth/credentials.ts'
+import { casemap } from '../../src/model/casemap.ts'
 import type { Fault } from '../../src/model/fault.ts'
 import type { NewMessage } from '../../src/model/queue.ts'
 import type {
@@ -16,10 +18,14 @@ import type {
   Uid,
 } from '../../src/store/store.ts'
 import { digestMessage } from '../../src/wire/mime/digest.ts'
+import { searchableText, textHolds } from '../../src/wire/mime/search-text.ts'
 
 export interface StoreUnderTest {
   readonly store: MailStore
   readonly directory: Directory
+  /** Resolves when the full-text index, if there is one, knows everything. */
+  indexed(): Promise<void>
+  readonly hasIndex: boolean
   /** What the engine's own check finds wrong. */
   check(): Promise<readonly string[]>
   close(): Promise<void>
@@ -504,6 +510,118 @@ export function mailStoreContract(name: string, open: () => Promise<StoreUnderTe
       expect(await found('X-Fo', '')).toEqual([[], [6]])
       expect(await found('From', 'no header')).toEqual([[], [6]])
       expect(await found('From', 'long')).toEqual([[6], []])
+    })
+
+    /** Verified UIDs of TEXT or BODY, and how many messages had to be looked into. */
+    const searched = async (mailbox: number, scope: 'text' | 'body', needle: string) => {
+      const hits = await view((v) => v.search(mailbox, { in: scope, needle }))
+      const blobs = new Map((await messages(mailbox, {})).map((m) => [m.uid, m.blob]))
+      const uids = [...hits.matches]
+      for (const uid of hits.maybe)
+        if (textHolds(searchableText(await under.store.readBlob(blobs.get(uid)!)), scope, needle))
+          uids.push(uid)
+      return { uids: uids.sort((a, b) => a - b), looked: hits.maybe.length }
+    }
+
+    const texts = [
+      'Subject: first\n\nThe quick brown fox',
+      'Subject: =?utf-8?Q?Stra=C3=9Fe?=\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\nRWlu\nZSBrdXJ6ZSBOYWNocmljaHQ6IEdyw7zDn2U=',
+      'Subject: third\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nthe end\n--b\nContent-Type: image/png; name=quick.png\n\nsecret\n--b--',
+      'Subject: fourth\nContent-Type: text/plain; charset=utf-8\n\n\u4f1a\u8b70\u306f\u6771\u4eac',
+      'Subject: fifth\nContent-Type: text/plain; charset=utf-8\n\ncaf\u00e9 CAFE\u0301 a"b" x',
+      'Subject: ab\n\n',
+    ]
+    const needles = [
+      ['QUICK', [1, 3], [1, 3]],
+      ['k brown f', [1], [1]],
+      ['stra\u00dfe', [2], []],
+      ['strasse', [], []],
+      ['gr\u00dc\u00dfe', [2], [2]],
+      ['secret', [], []],
+      ['\u4f1a\u8b70', [4], [4]],
+      ['\u4eac', [4], [4]],
+      ['CAF\u00c9', [5], [5]],
+      ['a"b"', [5], [5]],
+      ['ject: th', [3], []],
+      ['ab', [6], []],
+      ['\u{1f600}', [], []],
+      ['end', [3], [3]],
+      ['NEAR AND OR', [], []],
+    ] as const
+
+    test('SR-07, IN-02, IN-03: TEXT and BODY by substring, before the index knows and after', async () => {
+      await newAccount()
+      await append('INBOX', ...texts.map((text) => mail(text)))
+      const inbox = await idOf('INBOX')
+      for (const state of ['new', 'indexed']) {
+        for (const [needle, text, body] of needles) {
+          expect([state, needle, (await searched(inbox, 'text', needle)).uids]).toEqual([
+            state,
+            needle,
+            [...text],
+          ])
+          expect([state, needle, (await searched(inbox, 'body', needle)).uids]).toEqual([
+            state,
+            needle,
+            [...body],
+          ])
+        }
+        await under.indexed()
+      }
+      const { looked } = await searched(inbox, 'body', '\u4f1a\u8b70')
+      if (under.hasIndex) expect(looked).toBe(1)
+      expect((await searched(inbox, 'text', '')).uids).toEqual([1, 2, 3, 4, 5, 6])
+      const subject = await view((v) => v.search(inbox, { in: 'header', field: 'Subject', needle: 'TH' }))
+      expect([[...subject.matches], [...subject.maybe]]).toEqual([[3, 4, 5], []])
+    })
+
+    test('nobody finds the mail of another account or mailbox; copies and later messages are found', async () => {
+      await newAccount()
+      await append('INBOX', mail('Subject: x\n\nunmistakable'))
+      await under.indexed()
+      await newAccount()
+      await append('INBOX', mail('Subject: y\n\nunmistakable'), mail('Subject: z\n\nother'))
+      await under.indexed()
+      await write({ op: 'create', name: 'b' })
+      const [inbox, b] = [await idOf('INBOX'), await idOf('b')]
+      await write({ op: 'copy', from: inbox, uids: [{ from: 1, to: 2 }], to: b })
+      await append('INBOX', mail('Subject: new\n\nUnmistakable'))
+      expect((await searched(inbox, 'body', 'unmistakable')).uids).toEqual([1, 3])
+      expect((await searched(b, 'body', 'unmistakable')).uids).toEqual([1])
+      await write({ op: 'expunge', mailbox: inbox, uids: [{ from: 1, to: 1 }], onlyDeleted: false })
+      expect((await searched(inbox, 'body', 'unmistakable')).uids).toEqual([3])
+    })
+
+    test('law: whatever the texts and the needle, the index rules out no message that holds it', async () => {
+      await newAccount()
+      const letter = fc.constantFrom(
+        'a',
+        'B',
+        'b',
+        '\u00e9',
+        'e',
+        '\u0301',
+        '\u00df',
+        's',
+        ' ',
+        '\u4f1a',
+        '\u{1f600}',
+        '"',
+        '\ufb01',
+      )
+      const words = fc.string({ unit: letter, maxLength: 12 })
+      const bodies = fc.sample(words, { numRuns: 60, seed: 7 })
+      const type = 'Content-Type: text/plain; charset=utf-8\n\n'
+      await append('INBOX', ...bodies.map((body) => mail(type + body)))
+      const inbox = await idOf('INBOX')
+      await under.indexed()
+      for (const needle of fc.sample(fc.string({ unit: letter, minLength: 1, maxLength: 5 }), {
+        numRuns: 80,
+        seed: 8,
+      })) {
+        const truth = bodies.flatMap((body, i) => (casemap(body).includes(casemap(needle)) ? [i + 1] : []))
+        expect([needle, (await searched(inbox, 'body', needle)).uids]).toEqual([needle, truth])
+      }
     })
   })
 }

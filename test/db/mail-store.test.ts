@@ -3,14 +3,19 @@ import { openSqlite } from '../../src/db/sqlite/engine.ts'
 import { tempFolder } from '../support/temp.ts'
 import { mailStoreContract } from './mail-store.contract.ts'
 
-const folder = tempFolder()
+const searchText = new URL('../../src/wire/mime/search-text.ts', import.meta.url)
 
-mailStoreContract('embedded engine', async () => {
-  const engine = await openSqlite(folder)
-  return {
-    store: engine.store,
-    directory: engine.directory,
-    check: async () => (await checkStore(folder)).problems,
-    close: () => engine.close(),
-  }
-})
+for (const hasIndex of [true, false]) {
+  const folder = tempFolder()
+  mailStoreContract(`embedded engine, ${hasIndex ? 'with' : 'without'} full-text index`, async () => {
+    const engine = await openSqlite(folder, hasIndex ? { searchText } : {})
+    return {
+      store: engine.store,
+      directory: engine.directory,
+      indexed: () => engine.indexed(),
+      hasIndex,
+      check: async () => (await checkStore(folder)).problems,
+      close: () => engine.close(),
+    }
+  })
+}

@@ -1,7 +1,8 @@
 /** SEARCH, SORT and THREAD over what was stored at delivery; message octets are not touched (D6). */
 import { casemap } from '../../model/casemap.ts'
 import type { SearchHits, SearchTerm, SortKey, ThreadKey, UidSet } from '../../store/store.ts'
-import type { Statements, Tuple } from './statements.ts'
+import { asNumber, type Statements, type Tuple } from './statements.ts'
+import { blobBits, blobMask, termsFor, unbroken } from './text-index.ts'
 import { everything } from './uid-runs.ts'
 
 const sortColumn: Readonly<Record<SortKey['by'], string>> = {
@@ -63,20 +64,30 @@ const threadKey = ([uid, sentAt, subject, isReply, messageId, refs]: Tuple): Thr
   references: refs === '' ? [] : String(refs).split(' '),
 })
 
-export function search(sql: Statements, mailbox: number, term: SearchTerm): SearchHits {
-  switch (term.in) {
-    case 'email-id':
-    case 'thread-id':
-      return byId(sql, mailbox, term)
-    case 'header':
-      return inHeader(sql, mailbox, term.field, term.needle)
-    case 'text':
-      return inText(sql, mailbox, term.needle)
-    case 'body':
-      return term.needle === ''
-        ? { matches: allUids(sql, mailbox), maybe: none }
-        : { matches: none, maybe: allUids(sql, mailbox) }
+export function search(sql: Statements, account: number, mailbox: number, term: SearchTerm): SearchHits {
+  if ('id' in term) return byId(sql, mailbox, term)
+  const scope: Scope = { sql, account, mailbox, indexed: sql.indexed }
+  try {
+    return byText(scope, term)
+  } catch (error) {
+    if (!scope.indexed) throw error
+    // The index is broken: every message is looked into.
+    return byText({ ...scope, indexed: false }, term)
   }
+}
+
+interface Scope {
+  readonly sql: Statements
+  readonly account: number
+  readonly mailbox: number
+  readonly indexed: boolean
+}
+
+function byText(scope: Scope, term: Extract<SearchTerm, { readonly needle: string }>): SearchHits {
+  const needle = unbroken(casemap(term.needle))
+  if (term.in === 'header') return inHeader(scope, term.field, needle.replace(/[\r\n]/g, ' '))
+  if (needle === '') return { matches: allUids(scope.sql, scope.mailbox), maybe: none }
+  return term.in === 'text' ? inText(scope, needle) : inBody(scope, needle)
 }
 
 const none = new Uint32Array(0)
@@ -109,47 +120,75 @@ function byId(
   return { matches: uidsOf(rows), maybe: none }
 }
 
+/** Rows of the mailbox that the index cannot rule out, as a table `f (uid, blob)`, and the values of its parameters. */
+interface Candidates {
+  readonly table: string
+  readonly values: readonly (number | string)[]
+}
+
+function candidates({ sql, account, mailbox, indexed }: Scope, needle: string): Candidates {
+  const everything = { table: '(SELECT uid, blob FROM messages WHERE mailbox = ?) f', values: [mailbox] }
+  if (!indexed) return everything
+  // Read before the terms: what is indexed meanwhile is then asked for in both ways, not in none.
+  const watermark = asNumber(sql.get('SELECT blob FROM search.progress')?.blob)
+  const terms = termsFor(sql, needle)
+  if (terms === 'any') return everything
+  const unknown = `SELECT uid, blob FROM messages INDEXED BY messages_blob WHERE blob > ? AND mailbox = ?
+    UNION ALL SELECT m.uid, m.blob FROM search.skipped s CROSS JOIN messages m ON m.blob = s.blob WHERE m.mailbox = ?`
+  if (terms === 'none') return { table: `(${unknown}) f`, values: [watermark, mailbox, mailbox] }
+  return {
+    table: `(SELECT m.uid, m.blob FROM search.texts t CROSS JOIN messages m ON m.blob = (t.rowid & ${blobMask})
+      WHERE t.texts MATCH ? AND t.rowid BETWEEN (? << ${blobBits}) AND ((? << ${blobBits}) | ${blobMask})
+        AND m.mailbox = ? AND m.blob <= ? UNION ALL ${unknown}) f`,
+    values: [terms, account, account, mailbox, watermark, watermark, mailbox, mailbox],
+  }
+}
+
 /** All fields of that name are looked at (SR-06). SQL leaves few rows to split into lines. */
-function inHeader(sql: Statements, mailbox: number, field: string, given: string): SearchHits {
+function inHeader(scope: Scope, field: string, needle: string): SearchHits {
   const line = `\n${field.toUpperCase()}:`
-  const needle = folded(given)
-  const rows = sql.tuples(
-    `SELECT m.uid, h.whole, h.fields FROM messages m LEFT JOIN headers h ON h.blob = m.blob
-     WHERE m.mailbox = ? AND (h.whole IS NOT 1 OR (instr(h.fields, ?) > 0 AND instr(h.fields, ?) > 0)) ORDER BY m.uid`,
-    mailbox,
+  const { table, values } = candidates(scope, needle)
+  const rows = scope.sql.tuples(
+    `SELECT f.uid, h.whole, h.fields FROM ${table} LEFT JOIN headers h ON h.blob = f.blob
+     WHERE h.whole IS NOT 1 OR (instr(h.fields, ?) > 0 AND instr(h.fields, ?) > 0)`,
+    ...values,
     line,
     needle,
   )
-  return split(rows, (fields) => lineHolds(fields, line, needle))
-}
-
-function inText(sql: Statements, mailbox: number, given: string): SearchHits {
-  if (given === '') return { matches: allUids(sql, mailbox), maybe: none }
-  const rows = sql.tuples(
-    `SELECT m.uid, h.whole, instr(h.fields, ?) > 0 FROM messages m LEFT JOIN headers h ON h.blob = m.blob
-     WHERE m.mailbox = ? ORDER BY m.uid`,
-    folded(given),
-    mailbox,
-  )
-  return {
-    matches: uidsOf(rows.filter(([, , found]) => found === 1)),
-    maybe: uidsOf(rows.filter(([, , found]) => found !== 1)),
-  }
-}
-
-/** As the stored text: folded, and without what would end a line. */
-const folded = (needle: string): string => casemap(needle).replace(/[\0\r\n]/g, ' ')
-
-/** Rows (uid, whole, fields): those that hold, and those of which too little is kept to say no. */
-function split(rows: readonly Tuple[], holds: (fields: string) => boolean): SearchHits {
   const matches: number[] = []
   const maybe: number[] = []
   for (const [uid, whole, fields] of rows) {
-    if (typeof fields === 'string' && holds(fields)) matches.push(Number(uid))
+    if (typeof fields === 'string' && lineHolds(fields, line, needle)) matches.push(Number(uid))
+    // Too little of the header is kept to say no.
     else if (whole !== 1) maybe.push(Number(uid))
   }
-  return { matches: Uint32Array.from(matches), maybe: Uint32Array.from(maybe) }
+  return { matches: ascending(matches), maybe: ascending(maybe) }
 }
+
+function inText(scope: Scope, needle: string): SearchHits {
+  const { table, values } = candidates(scope, needle)
+  const rows = scope.sql.tuples(
+    `SELECT f.uid, instr(h.fields, ?) > 0 FROM ${table} LEFT JOIN headers h ON h.blob = f.blob`,
+    needle,
+    ...values,
+  )
+  const of = (wanted: boolean): Uint32Array =>
+    ascending(rows.filter(([, found]) => (found === 1) === wanted).map(([uid]) => Number(uid)))
+  // Across a line's name and value the kept header says nothing.
+  return needle.includes(':')
+    ? { matches: none, maybe: ascending([...of(true), ...of(false)]) }
+    : { matches: of(true), maybe: of(false) }
+}
+
+function inBody(scope: Scope, needle: string): SearchHits {
+  const { table, values } = candidates(scope, needle)
+  return {
+    matches: none,
+    maybe: ascending(scope.sql.tuples(`SELECT f.uid FROM ${table}`, ...values).map(([uid]) => Number(uid))),
+  }
+}
+
+const ascending = (uids: readonly number[]): Uint32Array => Uint32Array.from(uids).sort()
 
 function lineHolds(fields: string, line: string, needle: string): boolean {
   for (let at = fields.indexOf(line); at >= 0; at = fields.indexOf(line, at + 1)) {

@@ -7,11 +7,14 @@ export type Tuple = readonly (number | string | null)[]
 
 export class Statements {
   readonly db: DatabaseSync
+  /** The full-text index is attached as schema `search`. */
+  readonly indexed: boolean
   readonly #prepared = new Map<string, StatementSync>()
   readonly #arrays = new Map<string, StatementSync>()
 
-  constructor(db: DatabaseSync) {
+  constructor(db: DatabaseSync, indexed = false) {
     this.db = db
+    this.indexed = indexed
   }
 
   of(sql: string): StatementSync {

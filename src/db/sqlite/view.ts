@@ -88,7 +88,7 @@ export function viewOf(sql: Statements, account: number): AccountView {
     },
     threadKeys: (mailbox, uids) => threadKeys(sql, mailbox, uids),
     async search(mailbox, term) {
-      return search(sql, mailbox, term)
+      return search(sql, account, mailbox, term)
     },
   }
 }
