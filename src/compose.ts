@@ -82,7 +82,14 @@ export function assemble(
   const runner: Runner = createRunner({
     spool,
     adapters: [
-      createMailboxAdapter(config, async (account) => (await directory.find(account)) !== undefined),
+      createMailboxAdapter(
+        config,
+        async (account) => (await directory.find(account)) !== undefined,
+        async (address, octets) => {
+          const account = await directory.find(address)
+          return account === undefined || engine.store.hasRoom(account.id, octets)
+        },
+      ),
       createMm7SubmitAdapter(config, createMm7Transport()),
       createSmtpRelayAdapter(config, smtpTransport, resolveMx),
       createMm4Adapter(config, smtpTransport, mm4Answers),
@@ -107,6 +114,7 @@ export async function compose(config: Config, log: Log, options: ComposeOptions 
   const engine = await openSqlite(folder, {
     now: options.now ?? Date.now,
     tokens: tokenLimits(config.auth.tokens),
+    searchText: new URL('./wire/mime/search-text.ts', import.meta.url),
   })
   const closing: (() => Promise<unknown>)[] = [() => engine.close()]
   const close = async (): Promise<void> => {
