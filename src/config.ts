@@ -45,7 +45,12 @@ const Peer = Type.Object(
     ),
     login: Type.Optional(Type.Object({ user: Str, password: Str }, closed)),
     tls: Type.Optional(
-      Type.Union([Type.Literal('never'), Type.Literal('opportunistic'), Type.Literal('required')]),
+      Type.Union([
+        Type.Literal('never'),
+        Type.Literal('opportunistic'),
+        Type.Literal('required'),
+        Type.Literal('implicit'),
+      ]),
     ),
     emitContentClass: Type.Optional(Bool),
     countSubject: Type.Optional(Bool),

@@ -12,3 +12,6 @@ export function unquoted(text: string): string {
 }
 
 export const quoted = (id: string): string => `"${oneLine(id).replace(/["\\]/g, '\\$&')}"`
+
+/** An id that we gave and a peer writes back, perhaps in brackets, perhaps in quotes inside them (QUIRKS 36, 41). */
+export const echoed = (id: string): string => id.replace(/^<(.*)>$/, '$1').replace(/^"(.*)"$/, '$1')

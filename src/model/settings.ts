@@ -72,7 +72,8 @@ export interface Peer {
     | undefined
   /** Credentials that we send to the peer. */
   readonly login?: { readonly user: string; readonly password: string } | undefined
-  readonly tls?: 'never' | 'opportunistic' | 'required' | undefined
+  /** implicit: TLS from the first octet, as on a port of its own (QUIRKS 44). */
+  readonly tls?: 'never' | 'opportunistic' | 'required' | 'implicit' | undefined
   readonly emitContentClass?: boolean | undefined
   readonly countSubject?: boolean | undefined
   /** mm4: whether we ask for MM4_forward.RES (default yes); a peer that never answers is taken at its 250. */

@@ -74,11 +74,12 @@ function connect(hop: SmtpHop, options: SmtpTransportOptions): SMTPConnection {
     host: hop.host,
     port: hop.port ?? 25,
     name: options.host,
+    secure: policy === 'implicit',
     ignoreTLS: policy === 'never',
     requireTLS: policy === 'required',
     opportunisticTLS: policy === 'opportunistic',
     // Between mail servers a name on a certificate proves nothing without MTA-STS or DANE; encryption is taken as it comes.
-    tls: { rejectUnauthorized: policy === 'required', minVersion: 'TLSv1.2' },
+    tls: { rejectUnauthorized: policy === 'required' || policy === 'implicit', minVersion: 'TLSv1.2' },
     connectionTimeout: options.connectMs ?? 30_000,
     greetingTimeout: options.connectMs ?? 30_000,
     socketTimeout: options.replyMs ?? 600_000,

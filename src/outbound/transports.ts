@@ -20,7 +20,8 @@ export interface Mm7Transport {
 export interface SmtpHop {
   readonly host: string
   readonly port?: number | undefined
-  readonly tls?: 'never' | 'opportunistic' | 'required' | undefined
+  /** implicit: TLS from the first octet, as on a port of its own (QUIRKS 44). */
+  readonly tls?: 'never' | 'opportunistic' | 'required' | 'implicit' | undefined
   readonly login?: { readonly user: string; readonly password: string } | undefined
 }
 

@@ -440,3 +440,54 @@ test('SEC-010: nothing that a peer writes makes a field of its own', () => {
   expect(names).not.toContain('bcc')
   expect(names).not.toContain('x-evil')
 })
+
+test('QUIRKS 34, 40, 41, 45: status under either name, codes of providers, quotes inside brackets', () => {
+  const read = (...fields: string[]) => {
+    const { ctx } = context('')
+    const head = ['X-Mms-3GPP-MMS-Version: 6.3.0', 'From: +447700900123', 'To: <"a"@example.net>', ...fields]
+    return readMm4Report(
+      Buffer.from(`${head.join('\r\n')}\r\n\r\n`),
+      { peer: 'opb', receivedAt: now / 1000 },
+      ctx,
+    )
+  }
+  const delivery = ['X-Mms-Message-Type: MM4_Delivery_report.REQ', 'X-Mms-Message-ID: <"MMS-1">']
+  expect(read(...delivery, 'X-Mms-Status: RETRIEVED')).toMatchObject({ delivery: { status: 'retrieved' } })
+  expect(read(...delivery, 'X-Mms-MM-Status-Code: Unrecognized')).toMatchObject({
+    originalMmsId: 'MMS-1',
+    delivery: { status: 'unrecognised' },
+  })
+  for (const code of ['300', '410', '421', '435', 'Lost'])
+    expect(read(...delivery, `X-Mms-MM-Status-Code: ${code}`)).toMatchObject({
+      delivery: { status: 'indeterminate', raw: code },
+    })
+  expect(read(...delivery)).toMatchObject({ refused: 'malformed' })
+  const readReply = ['X-Mms-Message-Type: MM4_read_reply_report.REQ', 'X-Mms-Message-ID: 1']
+  for (const [status, meaning] of [
+    ['Read', 'read'],
+    ['Deleted without being read', 'deleted'],
+    ['Deletedwithoutbeingread', 'deleted'],
+    ['?', 'indeterminate'],
+  ])
+    expect(read(...readReply, `X-Mms-Read-Status: ${status}`)).toMatchObject({
+      kind: 'read-report',
+      recipient: { value: '+447700900123' },
+      read: { status: meaning },
+    })
+})
+
+test('MAP-208: who rejected', () => {
+  const { ctx } = context('')
+  const by = (extension: string) => {
+    const octets = Buffer.from(
+      `X-Mms-3GPP-MMS-Version: 6.3.0\r\nX-Mms-Message-Type: MM4_delivery_report.REQ\r\nX-Mms-Message-ID: "1"\r\nFrom: +447700900123\r\nX-Mms-MM-Status-Code: Rejected\r\nX-Mms-MM-Status-Extension: ${extension}\r\n\r\n`,
+    )
+    const read = readMm4Report(octets, { peer: 'opb', receivedAt: 0 }, ctx)
+    return isRefusal(read) ? undefined : read.delivery?.by
+  }
+  expect(by('Rejected-by-recipient')).toBe('recipient')
+  expect(by('RejectionByMMSRecipient')).toBe('recipient')
+  expect(by('Rejected-by-other-MMSC')).toBe('other-rs')
+  expect(by('RejectionByOtherRS')).toBe('other-rs')
+  expect(by('by the moon')).toBeUndefined()
+})

@@ -1,3 +1,5 @@
+import { type AddressInfo, createServer as createTcpServer } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import { afterAll, expect, test } from 'vitest'
 import { createSmtpServer } from '../../src/inbound/smtp/server.ts'
 import { refusal } from '../../src/model/refusal.ts'
@@ -121,4 +123,33 @@ test('ADR-042: MX order, null MX, no MX, no domain', async () => {
   expect(await resolveMx('x.example', fails('ENOTFOUND'))).toMatchObject({ kind: 'never' })
   expect(await resolveMx('x.example', fails('ETIMEOUT'))).toMatchObject({ kind: 'later', status: '4.4.3' })
   expect(await resolveMx('[192.0.2.1]', records)).toEqual({ kind: 'hosts', hosts: ['192.0.2.1'] })
+})
+
+test('QUIRKS 44: TLS from the first octet, and a certificate that must be good', async () => {
+  const received: string[] = []
+  const { generate } = await import('selfsigned')
+  const pair = await generate([{ name: 'commonName', value: 'localhost' }], { keySize: 2048 })
+  const plain = createTcpServer((socket) => {
+    socket.once('data', (chunk: Buffer) => {
+      received.push(chunk.subarray(0, 1).toString('hex'))
+      socket.destroy()
+    })
+  })
+  const tls = createTlsServer({ key: pair.private, cert: pair.cert }, (socket) =>
+    socket.write('220 x ESMTP\r\n'),
+  )
+  tls.on('tlsClientError', () => {})
+  const ports = await Promise.all(
+    [plain, tls].map(async (s) => {
+      await new Promise<void>((resolve) => s.listen(0, '127.0.0.1', resolve))
+      afterAll(() => void s.close())
+      return (s.address() as AddressInfo).port
+    }),
+  )
+  const attempt = (p: number | undefined) =>
+    transport.open({ host: '127.0.0.1', port: p, tls: 'implicit' }, new AbortController().signal)
+  await expect(attempt(ports[0])).rejects.toThrow()
+  // A TLS record of type handshake comes first, before any greeting.
+  expect(received).toEqual(['16'])
+  await expect(attempt(ports[1])).rejects.toThrow(/self.signed/)
 })

@@ -6,7 +6,7 @@ import { allFields, fieldValue, scanMessage } from '../../wire/mime/scan.ts'
 import { encodeUnstructured, writeField } from '../../wire/mime/write-header.ts'
 import type { MappingContext } from '../context.ts'
 import { booleanOf, oneLine } from '../element.ts'
-import { quoted, unquoted } from '../mm4-ids.ts'
+import { echoed, quoted, unquoted } from '../mm4-ids.ts'
 import { type Mm4Status, readMm4Status } from '../mm4-status.ts'
 import { toMailDate } from '../times.ts'
 
@@ -95,8 +95,8 @@ export function readMm4Answer(mail: Mm4Octets, head: Mm4Head): Mm4Answer | undef
   const text = oneLine(mail.field('X-Mms-Status-Text') ?? '')
   return {
     operation: head.operation,
-    transactionId: head.transactionId,
-    messageId: head.messageId,
+    transactionId: echoed(head.transactionId),
+    messageId: head.messageId === undefined ? undefined : echoed(head.messageId),
     status: readMm4Status(mail.field('X-Mms-Request-Status-Code')),
     ...(text === '' ? {} : { text: text.slice(0, 200) }),
   }

@@ -20,7 +20,7 @@ import type { MappingContext } from '../context.ts'
 import { oneLine, yesNo } from '../element.ts'
 import { elements } from '../elements.ts'
 import { mm4AddressField, mm4Host, mm4Parties, mm4Path } from '../mm4-address.ts'
-import { quoted } from '../mm4-ids.ts'
+import { echoed, quoted } from '../mm4-ids.ts'
 import { fromMailDate, toMailDate } from '../times.ts'
 import { maxReceived, structuralField } from './mail.ts'
 import { type Mm4Octets, mm4Version, readMm4Head, requestType, scanMm4, versionFor } from './mm4-head.ts'
@@ -220,7 +220,7 @@ export function readMm4Report(
     source: 'mm4',
     receivedAt: from.receivedAt,
     transactionId: head.transactionId,
-    originalMmsId: head.messageId,
+    originalMmsId: echoed(head.messageId),
     recipient,
     destination,
     at: fromMailDate(mail.field('Date') ?? '') ?? { epoch: from.receivedAt, offsetMinutes: 0 },
