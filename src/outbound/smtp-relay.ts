@@ -131,8 +131,7 @@ interface Prepared {
   readonly pathOf: ReadonlyMap<number, string>
 }
 
-/** What the replies of one conversation mean for a recipient. */
-export function judged(
+function judged(
   index: number,
   path: string | undefined,
   sent: Awaited<ReturnType<SmtpConversation['send']>>,

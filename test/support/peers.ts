@@ -149,13 +149,9 @@ export class SmtpClient {
   #wake: () => void = () => {}
   #ended = false
 
-  constructor(address: string, localAddress?: string) {
+  constructor(address: string) {
     const colon = address.lastIndexOf(':')
-    this.socket = connect({
-      port: Number(address.slice(colon + 1)),
-      host: address.slice(0, colon),
-      ...(localAddress === undefined ? {} : { localAddress }),
-    })
+    this.socket = connect(Number(address.slice(colon + 1)), address.slice(0, colon))
     this.socket.on('data', (chunk: Buffer) => {
       this.#text += chunk.toString('latin1')
       this.#wake()
@@ -219,9 +215,8 @@ export class SmtpClient {
   }
 }
 
-/** `localAddress`: where it seems to come from, such as 127.0.0.2, which names a peer. */
-export async function smtpClient(address: string, localAddress?: string): Promise<SmtpClient> {
-  const client = new SmtpClient(address, localAddress)
+export async function smtpClient(address: string): Promise<SmtpClient> {
+  const client = new SmtpClient(address)
   afterAll(() => client.end())
   await client.reply()
   await client.command('EHLO client.example.org')
@@ -234,10 +229,8 @@ export interface TakenMail {
   readonly data: string
 }
 
-/** A mail server that takes everything. `before`: what it does between a message and its reply to it. */
-export async function mailSink(
-  before?: (mail: TakenMail) => Promise<void>,
-): Promise<{ port: number; taken: TakenMail[] }> {
+/** A mail server that takes everything. */
+export async function mailSink(): Promise<{ port: number; taken: TakenMail[] }> {
   const taken: TakenMail[] = []
   const server = createTcpServer((socket) => {
     let text = ''
@@ -254,11 +247,10 @@ export async function mailSink(
         const line = text.slice(0, end)
         text = text.slice(end + (inData ? 5 : 2))
         if (inData) {
-          const mail = { mailFrom, rcptTo, data: `${line}\r\n`.replace(/^\.\./gm, '.') }
-          taken.push(mail)
+          taken.push({ mailFrom, rcptTo, data: `${line}\r\n`.replace(/^\.\./gm, '.') })
           inData = false
           rcptTo = []
-          void (before?.(mail) ?? Promise.resolve()).then(() => socket.write('250 2.0.0 taken\r\n'))
+          socket.write('250 2.0.0 taken\r\n')
         } else if (/^EHLO/i.test(line))
           socket.write('250-sink.example.org\r\n250-8BITMIME\r\n250-DSN\r\n250 SIZE 0\r\n')
         else if (/^MAIL FROM:/i.test(line)) {

@@ -1,0 +1,36 @@
+/** Plays the scenarios of fixtures/imap, one test a file (format: fixtures/imap/README.md). */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startImap, type TestImap } from './support/imap-server.ts'
+import { parseTranscript, play, startOfPlay } from './support/transcript.ts'
+
+const folder = new URL('../fixtures/imap/', import.meta.url).pathname
+const files = (readdirSync(folder, { recursive: true }) as string[])
+  .filter((name) => name.endsWith('.txt'))
+  .filter((name) => name.includes(process.env.TRANSCRIPT ?? ''))
+  .sort()
+
+let server: TestImap
+let now = startOfPlay
+
+beforeAll(async () => {
+  server = await startImap({ now: () => now })
+})
+afterAll(() => server.close())
+
+test('there are transcripts', () => {
+  expect(files.length).toBeGreaterThan(0)
+})
+
+test.each(files)('%s', async (file) => {
+  const transcript = parseTranscript(readFileSync(join(folder, file), 'utf8'))
+  const leftOut = await play(transcript, {
+    server,
+    setClock: (at) => {
+      now = at
+    },
+    run: files.indexOf(file),
+  })
+  if (leftOut !== undefined) console.warn(`${file} was not played: ${leftOut}`)
+})
