@@ -13,6 +13,7 @@ import { status } from './commands/status.ts'
 import { store } from './commands/store.ts'
 import { baseExtensions, channelExtensions } from './extensions/base.ts'
 import { catenate, urlPartial } from './extensions/catenate.ts'
+import { compress } from './extensions/compress.ts'
 import { condstore, qresync } from './extensions/condstore.ts'
 import { contextExtensions } from './extensions/context.ts'
 import { imap4rev1 } from './extensions/imap4rev1.ts'
@@ -64,6 +65,7 @@ export const createRegistry = (): Registry =>
     savedate,
     statusSize,
     unauthenticate,
+    compress,
     ...sortExtensions,
     ...contextExtensions,
   ])

@@ -1,13 +1,21 @@
-/** The octet stream of one client: a socket that may turn to TLS under way. */
+/** The octet stream of one client: a socket that may turn to TLS under way, and to DEFLATE above it (RFC 4978 §3). */
 import type { Socket } from 'node:net'
 import { type SecureContext, TLSSocket } from 'node:tls'
+import { DeflateLayer } from './deflate.ts'
 import type { Sink } from './out.ts'
 
 export class Channel implements Sink {
   #socket: Socket
   readonly #onData: (octets: Buffer) => void
   readonly #onClose: () => void
-  #paused = false
+  /** The session takes nothing for now; the layer between has enough. */
+  #throttled = false
+  #held = false
+  #deflate: DeflateLayer | undefined
+  /** UNAUTHENTICATE ended it: what passes through is in the clear (CO-10). */
+  #deflateEnded = false
+  /** Something passed through the layer since tick() was called last. */
+  #active = false
 
   constructor(socket: Socket, onData: (octets: Buffer) => void, onClose: () => void) {
     this.#socket = socket
@@ -17,8 +25,15 @@ export class Channel implements Sink {
   }
 
   #listen(): void {
-    this.#socket.on('data', this.#onData)
-    this.#socket.once('close', this.#onClose)
+    this.#socket.on('data', (octets: Buffer) => {
+      this.#active = true
+      if (this.#deflate) this.#deflate.feed(octets)
+      else this.#onData(octets)
+    })
+    this.#socket.once('close', () => {
+      this.#deflate?.destroy()
+      this.#onClose()
+    })
     // 'close' follows, and that is all that matters.
     this.#socket.on('error', () => {})
     // The client sends nothing more; a command that is under way gets its answer.
@@ -34,24 +49,34 @@ export class Channel implements Sink {
   }
 
   get waiting(): number {
-    return this.#socket.writableLength
+    return this.#socket.writableLength + (this.#deflate?.waiting ?? 0)
+  }
+
+  get compressed(): boolean {
+    return this.#deflate !== undefined && !this.#deflateEnded
   }
 
   get gone(): boolean {
     return this.#socket.destroyed
   }
 
-  write(octets: Buffer | string): void {
+  write(octets: Buffer | string, apart = false): void {
     if (this.#socket.destroyed || this.#socket.writableEnded) return
-    if (typeof octets === 'string') this.#socket.write(octets, 'latin1')
+    const layer = this.#deflate
+    // An ended layer is still asked while it has something that goes first.
+    if (layer && !(this.#deflateEnded && layer.waiting === 0)) {
+      this.#active = true
+      layer.write(octets, apart)
+    } else if (typeof octets === 'string') this.#socket.write(octets, 'latin1')
     else this.#socket.write(octets)
   }
 
-  drained(): Promise<void> {
+  async drained(): Promise<void> {
+    await this.#deflate?.settled()
     const socket = this.#socket
-    if (socket.destroyed) return Promise.reject(new Error('the client is gone'))
-    if (!socket.writableNeedDrain) return Promise.resolve()
-    return new Promise((resolve, reject) => {
+    if (socket.destroyed) throw new Error('the client is gone')
+    if (!socket.writableNeedDrain) return
+    await new Promise<void>((resolve, reject) => {
       const done = (): void => {
         socket.off('drain', done)
         socket.off('close', closed)
@@ -68,15 +93,57 @@ export class Channel implements Sink {
 
   /** Stops reading while the client sends faster than its commands run. */
   throttle(on: boolean): void {
-    if (on === this.#paused) return
-    this.#paused = on
-    if (on) this.#socket.pause()
+    if (on === this.#throttled) return
+    this.#throttled = on
+    this.#deflate?.throttle(on)
+    this.#pauseOrResume()
+  }
+
+  #pauseOrResume(): void {
+    if (this.#throttled || this.#held) this.#socket.pause()
     else this.#socket.resume()
+  }
+
+  /** COMPRESS: from here on both directions are deflated. `early`: what came behind the command in the clear (CO-05). */
+  compress(early: Buffer): void {
+    // An earlier layer that was ended may still have answers to write.
+    let below = this.#deflate
+    this.#deflateEnded = false
+    this.#deflate = new DeflateLayer({
+      send: (octets) => {
+        if (below && below.waiting === 0) below = undefined
+        if (below) below.write(octets)
+        else if (!this.#socket.destroyed && !this.#socket.writableEnded) this.#socket.write(octets)
+      },
+      receive: (octets) => this.#onData(octets),
+      // What the client says cannot be understood any more, and other sessions are not concerned (CO-06).
+      broken: () => this.#socket.destroy(),
+      hold: (on) => {
+        this.#held = on
+        this.#pauseOrResume()
+      },
+    })
+    if (this.#throttled) this.#deflate.throttle(true)
+    if (early.length > 0) this.#deflate.feed(early)
+  }
+
+  /** UNAUTHENTICATE (RFC 8437 §4.1): behind what was written so far, both directions are in the clear. */
+  endCompression(): void {
+    if (!this.compressed) return
+    this.#deflateEnded = true
+    this.#deflate?.finish()
+  }
+
+  /** Called about once a second: a layer through which nothing passes gives its memory up. */
+  tick(): void {
+    if (!this.#active) this.#deflate?.rest()
+    this.#active = false
   }
 
   /** STARTTLS: what comes from here on is the handshake. */
   upgrade(secureContext: SecureContext, requestCert: boolean): void {
     const plain = this.#socket
+    this.#deflate = undefined
     plain.removeAllListeners('data')
     plain.removeAllListeners('end')
     plain.removeAllListeners('close')
@@ -94,11 +161,13 @@ export class Channel implements Sink {
   /** Sends what waits, then ends; a client that does not take it is cut off. */
   end(): void {
     const socket = this.#socket
-    socket.end()
+    if (this.#deflate) void this.#deflate.settled().then(() => socket.end())
+    else socket.end()
     setTimeout(() => socket.destroy(), 2000).unref()
   }
 
   destroy(): void {
+    this.#deflate?.destroy()
     this.#socket.destroy()
   }
 }

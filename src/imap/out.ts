@@ -7,7 +7,8 @@ import { responseText } from '../wire/imap/encode.ts'
 import type { Reply } from './command.ts'
 
 export interface Sink {
-  write(octets: Buffer | string): void
+  /** `apart`: under COMPRESS, nothing else may be guessed from its length, nor it from others' (CO-12). */
+  write(octets: Buffer | string, apart?: boolean): void
   /** Octets that the client has not taken. */
   readonly waiting: number
   /** Resolves when the client has taken enough; rejects when it is gone. */
@@ -41,6 +42,12 @@ export class Out {
   status(tag: string, reply: Reply): void {
     const code = reply.code === undefined ? '' : `[${reply.code}] `
     this.text(`${tag} ${reply.status} ${code}${responseText(reply.text)}\r\n`)
+  }
+
+  /** One untagged response that holds a secret. */
+  secret(octets: string): void {
+    this.flush()
+    this.#sink.write(`* ${octets}\r\n`, true)
   }
 
   continuation(text: string): void {

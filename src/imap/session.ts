@@ -437,6 +437,7 @@ export class Session {
 
   /** Called about once a second. */
   tick(now: EpochMs): void {
+    this.channel.tick()
     if (this.selected?.contexts?.isDue(now)) this.wake()
   }
 

@@ -1,5 +1,6 @@
 /** An IMAP connection by hand: octets out, lines in. Octet strings. */
 import { connect, type Socket } from 'node:net'
+import { constants, createDeflateRaw, createInflateRaw } from 'node:zlib'
 
 export interface RawImap {
   /** Sends as it stands. */
@@ -12,22 +13,38 @@ export interface RawImap {
   closed(): Promise<string>
   /** Takes what came so far. */
   taken(): string
+  /** COMPRESS DEFLATE, and everything through it from there on. */
+  compress(): Promise<string>
+  /** Octets received on the wire, compressed or not. */
+  readonly received: number
   readonly socket: Socket
   end(): void
 }
 
-export async function rawImap(port: number): Promise<RawImap> {
-  const socket = connect(port, '127.0.0.1')
+/** Every connection that logs in compresses: for suites that are run over COMPRESS once more (CO-11). */
+let always = false
+export const compressAlways = (on: boolean): void => {
+  always = on
+}
+
+export async function rawImap(port: number, socket: Socket = connect(port, '127.0.0.1')): Promise<RawImap> {
   socket.setNoDelay(true)
+  let received = 0
+  let write = (octets: string | Buffer): void => void socket.write(octets as Buffer)
   let text = ''
   let ended = false
   const waiting = new Set<() => void>()
   const wake = (): void => {
     for (const each of waiting) each()
   }
-  socket.on('data', (chunk) => {
+  const take = (chunk: Buffer): void => {
     text += chunk.toString('latin1')
     wake()
+  }
+  let read = take
+  socket.on('data', (chunk) => {
+    received += chunk.length
+    read(chunk)
   })
   socket.on('error', () => {})
   socket.on('close', () => {
@@ -60,10 +77,28 @@ export async function rawImap(port: number): Promise<RawImap> {
   await until(/^\* .*\r\n/)
   return {
     socket,
-    send: (octets) => void socket.write(octets as Buffer),
+    get received() {
+      return received
+    },
+    async compress() {
+      socket.write('zip COMPRESS DEFLATE\r\n')
+      const answer = await until(/(^|\n)zip (OK|NO|BAD)[^\n]*\n/)
+      const deflate = createDeflateRaw()
+      deflate.on('data', (chunk: Buffer) => socket.write(chunk))
+      write = (octets) => {
+        deflate.write(octets)
+        deflate.flush(constants.Z_SYNC_FLUSH)
+      }
+      const inflate = createInflateRaw()
+      inflate.on('data', take)
+      inflate.on('error', (error) => socket.destroy(error))
+      read = (chunk) => void inflate.write(chunk)
+      return answer
+    },
+    send: (octets) => write(octets),
     command(line) {
       number += 1
-      socket.write(`t${number} ${line}\r\n`)
+      write(`t${number} ${line}\r\n`)
       return until(new RegExp(`(^|\\n)t${number} (OK|NO|BAD)[^\\n]*\\n`))
     },
     until,
@@ -93,5 +128,6 @@ export async function loggedIn(
 ): Promise<RawImap> {
   const imap = await rawImap(port)
   await imap.command(`LOGIN ${user} ${password}`)
+  if (always) await imap.compress()
   return imap
 }

@@ -91,6 +91,8 @@ export class DeflateInput {
   /** What comes in is in the clear from here on. */
   finish(): void {
     this.#clear = true
+    this.rest()
+    this.#received = []
     this.#deliverClear()
   }
 

@@ -36,6 +36,10 @@ const unauthenticateCommand = command({
   run(_, session) {
     // TLS stays; all that was the user's goes (UN-01, UN-03, UN-05).
     session.loggedOut()
+    session.afterAnswer(() => {
+      session.out.flush()
+      session.channel.endCompression()
+    })
     return ok('UNAUTHENTICATE completed')
   },
 })

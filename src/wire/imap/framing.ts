@@ -74,6 +74,15 @@ export class CommandFraming {
     this.#queued += chunk.length
   }
 
+  /** Takes what next() has not looked at: it belongs to another layer (RFC 4978 §3). */
+  takeQueued(): Buffer {
+    const rest = Buffer.concat(this.#chunks).subarray(this.#at)
+    this.#chunks.length = 0
+    this.#at = 0
+    this.#queued = 0
+    return rest
+  }
+
   /** Forgets everything: what was sent in the clear behind STARTTLS is never obeyed (SC-01). */
   discard(): void {
     this.#chunks.length = 0
