@@ -15,12 +15,14 @@ import { Fault } from './model/fault.ts'
 import type { IdSource } from './model/providers.ts'
 import { isRefusal } from './model/refusal.ts'
 import { createMailboxAdapter } from './outbound/mailbox.ts'
+import { createMm4Adapter } from './outbound/mm4.ts'
 import { createMm7SubmitAdapter } from './outbound/mm7-submit.ts'
 import { createMm7Transport } from './outbound/mm7-transport.ts'
 import { resolveMx } from './outbound/mx.ts'
 import { createSmtpRelayAdapter } from './outbound/smtp-relay.ts'
 import { createSmtpTransport } from './outbound/smtp-transport.ts'
 import { startHousekeeping } from './queue/housekeeping.ts'
+import { Mm4Answers } from './queue/mm4-answers.ts'
 import { createRunner, type Runner } from './queue/runner.ts'
 import { type Acceptor, createAcceptor } from './routing/accept.ts'
 import { createReporter } from './routing/reports.ts'
@@ -62,6 +64,8 @@ export function assemble(
   metrics?: Metrics,
 ): Parts {
   const { spool, directory } = engine
+  const mm4Answers = new Mm4Answers()
+  const smtpTransport = createSmtpTransport({ host: config.gateway.host })
   const acceptor: Acceptor = createAcceptor({
     settings: config,
     spool,
@@ -71,14 +75,24 @@ export function assemble(
     maxRecipients: config.limits.recipients,
     remember: (queueId, octets, message) => runner.remember(queueId, octets, message),
     wake: () => runner.wake(),
+    mm4Answers,
+    idle: (deliveryId) => runner.idle(deliveryId),
     log,
   })
   const runner: Runner = createRunner({
     spool,
     adapters: [
-      createMailboxAdapter(config, async (account) => (await directory.find(account)) !== undefined),
+      createMailboxAdapter(
+        config,
+        async (account) => (await directory.find(account)) !== undefined,
+        async (address, octets) => {
+          const account = await directory.find(address)
+          return account === undefined || engine.store.hasRoom(account.id, octets)
+        },
+      ),
       createMm7SubmitAdapter(config, createMm7Transport()),
-      createSmtpRelayAdapter(config, createSmtpTransport({ host: config.gateway.host }), resolveMx),
+      createSmtpRelayAdapter(config, smtpTransport, resolveMx),
+      createMm4Adapter(config, smtpTransport, mm4Answers),
     ],
     now,
     ids,
@@ -100,6 +114,7 @@ export async function compose(config: Config, log: Log, options: ComposeOptions 
   const engine = await openSqlite(folder, {
     now: options.now ?? Date.now,
     tokens: tokenLimits(config.auth.tokens),
+    searchText: new URL('./wire/mime/search-text.ts', import.meta.url),
   })
   const closing: (() => Promise<unknown>)[] = [() => engine.close()]
   const close = async (): Promise<void> => {

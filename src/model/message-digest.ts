@@ -39,4 +39,33 @@ export interface MessageDigest {
   /** msg-ids without brackets: Message-ID, then References or In-Reply-To in order (RFC 5256). */
   readonly messageId: string | null
   readonly references: readonly string[]
+  /** What stands for the message in a list (RFC 8970): at most 200 characters, '' when there is nothing to say. */
+  readonly preview: string
+}
+
+/**
+ * Stored beside the digest for SORT, THREAD and SEARCH, never sent. All texts are decoded and folded by
+ * i;unicode-casemap (RFC 5255 §4.6), so that octet order is their order.
+ */
+export interface MessageKeys {
+  /** Base subject, at most 1000 characters (RFC 5256 §2.1). */
+  readonly subject: string
+  /** The subject was that of a reply or forward (RFC 5256 §3, REFERENCES). */
+  readonly isReply: boolean
+  /** addr-mailbox of the first address; '' without one (RFC 5256 §3). */
+  readonly from: string
+  readonly to: string
+  readonly cc: string
+  /** Display sort value of the first address (RFC 5957 §3). */
+  readonly displayFrom: string
+  readonly displayTo: string
+  /** The header block, one line '\nNAME:value' a field; what SEARCH of header fields looks through. */
+  readonly fields: string
+  /** False: `fields` was cut off at its limit. */
+  readonly allFields: boolean
+}
+
+/** What delivery computes. */
+export interface ComputedDigest extends MessageDigest {
+  readonly keys: MessageKeys
 }

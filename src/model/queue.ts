@@ -1,6 +1,6 @@
 /** What the durable queue holds: an accepted message, its deliveries, and each recipient's fate. */
 
-import type { MessageDigest } from './message-digest.ts'
+import type { ComputedDigest } from './message-digest.ts'
 import type { NeutralMessage } from './neutral.ts'
 import type { SmtpEnvelope } from './smtp-envelope.ts'
 import type { EpochMs, Octets } from './units.ts'
@@ -9,6 +9,8 @@ import type { EpochMs, Octets } from './units.ts'
 export type Origin =
   /** RFC 5322 octets. `own` = made by this gateway (DSN, notice): sent as it is, never answered by a report. */
   | { readonly carrier: 'mail'; readonly envelope: SmtpEnvelope; readonly own?: boolean | undefined }
+  /** The octets of an MM4_forward.REQ from this peer. */
+  | { readonly carrier: 'mm4'; readonly peer: string; readonly envelope: SmtpEnvelope }
   /** The HTTP body of an MM7 SubmitReq or DeliverReq. */
   | {
       readonly carrier: 'mm7'
@@ -108,7 +110,7 @@ export interface Outcome {
 /** One message to be put into a mailbox, with everything FETCH will be asked for. */
 export interface NewMessage {
   readonly octets: readonly Uint8Array[]
-  readonly digest: MessageDigest
+  readonly digest: ComputedDigest
   readonly internalDate: EpochMs
   readonly flags: readonly string[]
 }

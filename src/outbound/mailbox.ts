@@ -16,6 +16,8 @@ export function createMailboxAdapter(
   settings: Settings,
   /** Whether the account is still there. */
   exists: (account: string) => Promise<boolean> = async () => true,
+  /** Whether a message of so many octets is within the account's quota. */
+  hasRoom: (account: string, octets: number) => Promise<boolean> = async () => true,
 ): Adapter {
   return {
     kinds: ['store'],
@@ -41,6 +43,11 @@ export function createMailboxAdapter(
           ...(orcpt ? [writeField('Original-Recipient', orcpt)] : []),
         ].join('')
         const octets = Buffer.concat([Buffer.from(top + mail.trace, 'latin1'), ...mail.octets])
+        if (!(await hasRoom(recipient.account, octets.length))) {
+          // RFC 3463 §3.3: X.2.2, and room may be made before the delivery expires.
+          outcomes.push({ index, state: 'deferred', status: { code: '4.2.2', text: 'The mailbox is full' } })
+          continue
+        }
         mailbox.push({
           account: recipient.account,
           mailbox: 'INBOX',

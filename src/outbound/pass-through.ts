@@ -5,20 +5,23 @@ import type { Settings } from '../model/settings.ts'
 import type { SmtpEnvelope } from '../model/smtp-envelope.ts'
 import { writeField } from '../wire/mime/write-header.ts'
 
-/** Our Received field, or nothing for what we made ourselves (GEN-002). */
-export function traceField(delivery: DeliveryRecord, settings: Settings): string {
+/** Value of our Received field for a mail; undefined for what we made ourselves (GEN-002), and for what came from MMS. */
+export function receivedValue(delivery: DeliveryRecord, settings: Settings): string | undefined {
   const { origin, queueId } = delivery.entry
-  if (origin.carrier !== 'mail' || origin.own) return ''
+  if (origin.carrier !== 'mail' || origin.own) return undefined
   const { session, receivedAt } = origin.envelope
   const protocol = session.esmtp
     ? `ESMTP${session.tls ? 'S' : ''}${session.auth === null ? '' : 'A'}`
     : 'SMTP'
   const date = toMailDate({ epoch: receivedAt, offsetMinutes: 0 })
   const ip = settings.trace.showIp ? ` ([${session.ip}])` : ''
-  return writeField(
-    'Received',
-    `from ${session.ehlo}${ip} by ${settings.gateway.host} with ${protocol} id ${queueId}; ${date}`,
-  )
+  return `from ${session.ehlo}${ip} by ${settings.gateway.host} with ${protocol} id ${queueId}; ${date}`
+}
+
+/** That field with its line end, or nothing. */
+export function traceField(delivery: DeliveryRecord, settings: Settings): string {
+  const value = receivedValue(delivery, settings)
+  return value === undefined ? '' : writeField('Received', value)
 }
 
 /** The parameters that pass on to the next hop: those it offers (RFC 3461 §5, RFC 2852 §4). */

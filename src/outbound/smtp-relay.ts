@@ -131,7 +131,8 @@ interface Prepared {
   readonly pathOf: ReadonlyMap<number, string>
 }
 
-function judged(
+/** What the replies of one conversation mean for a recipient. */
+export function judged(
   index: number,
   path: string | undefined,
   sent: Awaited<ReturnType<SmtpConversation['send']>>,

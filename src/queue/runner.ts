@@ -54,6 +54,8 @@ export interface Runner {
   giveUp(queueId: string, status: EnhancedStatus): Promise<number>
   /** Does all that is due, and what arises from it, one after the other; for runs with a clock of their own. */
   runDue(): Promise<number>
+  /** Resolves when no attempt of the delivery is under way: what became of the last one is written then. */
+  idle(deliveryId: number): Promise<void>
   start(): void
   /** No new attempts; waits for those under way. What is not done by then is leased no more. */
   stop(drainMs: number): Promise<void>
@@ -268,6 +270,9 @@ export function createRunner(options: RunnerOptions): Runner {
           count++
         }
       }
+    },
+    async idle(deliveryId) {
+      await running.get(deliveryId)
     },
     start() {
       started = true

@@ -2,8 +2,10 @@
 import type { Directory } from '../auth/credentials.ts'
 import { mailParty } from '../mapping/addresses.ts'
 import { readMail } from '../mapping/carriers/mail.ts'
+import { readMm4Forward } from '../mapping/carriers/mm4.ts'
 import { readMm7Message } from '../mapping/carriers/mm7.ts'
 import type { MappingContext } from '../mapping/context.ts'
+import { mm4PathParty } from '../mapping/mm4-address.ts'
 import { resolved } from '../mapping/times.ts'
 import type { NeutralMessage, Party } from '../model/neutral.ts'
 import type { IdSource } from '../model/providers.ts'
@@ -12,11 +14,13 @@ import { isRefusal, type Refusal, refusal } from '../model/refusal.ts'
 import type { Settings } from '../model/settings.ts'
 import type { SmtpEnvelope, SmtpSession } from '../model/smtp-envelope.ts'
 import type { EpochMs } from '../model/units.ts'
+import { Mm4Answers } from '../queue/mm4-answers.ts'
 import { giveUpMs } from '../queue/schedule.ts'
 import type { Spool } from '../queue/spool.ts'
 import type { Mm7Message } from '../wire/mm7/message.ts'
 import { readMm7 } from '../wire/mm7/read.ts'
 import { groupsOf, type Routed } from './groups.ts'
+import { createMm4Acceptor } from './mm4.ts'
 import { mm7StatusOf } from './refusals.ts'
 import { peerOfTarget, routeOf } from './routes.ts'
 
@@ -29,6 +33,9 @@ export interface AcceptorOptions {
   readonly maxRecipients: number
   readonly remember: (queueId: string, octets: Uint8Array, message: AcceptedMessage | undefined) => void
   readonly wake: () => void
+  /** Answers to our MM4 requests, shared with the adapter that waits for them; and Runner.idle. */
+  readonly mm4Answers?: Mm4Answers | undefined
+  readonly idle?: ((deliveryId: number) => Promise<void>) | undefined
   readonly log: (
     level: 'info' | 'warn' | 'error',
     message: string,
@@ -150,9 +157,24 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
     options.wake()
   }
 
+  const mm4 = createMm4Acceptor({
+    ...options,
+    answers: options.mm4Answers ?? new Mm4Answers(),
+    idle: options.idle ?? (async () => {}),
+    context,
+    wayOf,
+    deliveriesOf,
+  })
+
   return {
     async recipient(address, session, _mailFrom) {
       if (address.toLowerCase() === 'postmaster') return { ok: true }
+      const peer = session.peer === null ? undefined : settings.peers[session.peer]
+      if (peer?.interface === 'mm4') {
+        // Whom it serves is said by the answer to the MM (MAP-202); ordinary mail is judged after its data.
+        const party = mm4PathParty(address, peer, settings)
+        return isRefusal(party) ? party : { ok: true }
+      }
       const party = mailParty(address, settings)
       if (isRefusal(party)) return party
       const way = await wayOf(party, sourceOf(session.peer))
@@ -161,8 +183,10 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
 
     async mail(envelope, octets) {
       const now = options.now()
-      const queueId = ids.queueId()
       const whole = octets.length === 1 && octets[0] ? octets[0] : Buffer.concat(octets)
+      const taken = await mm4.accept(envelope, whole)
+      if (taken) return taken
+      const queueId = ids.queueId()
       const domain = settings.gateway.servedDomains[0] ?? settings.gateway.mmsDomain
       const rcptTo = envelope.rcptTo.map((r) =>
         r.path.toLowerCase() === 'postmaster' ? { ...r, path: `postmaster@${domain}` } : r,
@@ -253,6 +277,8 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
       const { origin, queueId } = entry
       const ctx = context(queueId, entry.receivedAt)
       if (origin.carrier === 'mail') return readMail(octets, origin.envelope, { queueId }, ctx)
+      if (origin.carrier === 'mm4')
+        return readMm4Forward(octets, origin.envelope, { queueId, peer: origin.peer }, ctx)
       const request = readMm7(origin.contentType, octets)
       return readMm7Message(
         request,

@@ -1,7 +1,7 @@
-import type { MessageDigest } from '../../src/model/message-digest.ts'
+import type { ComputedDigest } from '../../src/model/message-digest.ts'
 
 /** A digest for tests of the store, which keeps what it is given. */
-export const digestFor = (octets: Uint8Array): MessageDigest => ({
+export const digestFor = (octets: Uint8Array): ComputedDigest => ({
   size: octets.length,
   envelope: '(NIL "subject" NIL NIL NIL NIL NIL NIL NIL NIL)',
   bodyStructure: '("TEXT" "PLAIN" NIL NIL NIL "7BIT" 1 1 NIL NIL NIL NIL)',
@@ -19,4 +19,16 @@ export const digestFor = (octets: Uint8Array): MessageDigest => ({
   baseSubject: 'subject',
   messageId: null,
   references: [],
+  preview: 'preview',
+  keys: {
+    subject: 'SUBJECT',
+    isReply: false,
+    from: '',
+    to: '',
+    cc: '',
+    displayFrom: '',
+    displayTo: '',
+    fields: '\nSUBJECT:SUBJECT',
+    allFields: true,
+  },
 })

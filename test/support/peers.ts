@@ -149,9 +149,13 @@ export class SmtpClient {
   #wake: () => void = () => {}
   #ended = false
 
-  constructor(address: string) {
+  constructor(address: string, localAddress?: string) {
     const colon = address.lastIndexOf(':')
-    this.socket = connect(Number(address.slice(colon + 1)), address.slice(0, colon))
+    this.socket = connect({
+      port: Number(address.slice(colon + 1)),
+      host: address.slice(0, colon),
+      ...(localAddress === undefined ? {} : { localAddress }),
+    })
     this.socket.on('data', (chunk: Buffer) => {
       this.#text += chunk.toString('latin1')
       this.#wake()
@@ -215,8 +219,9 @@ export class SmtpClient {
   }
 }
 
-export async function smtpClient(address: string): Promise<SmtpClient> {
-  const client = new SmtpClient(address)
+/** `localAddress`: where it seems to come from, such as 127.0.0.2, which names a peer. */
+export async function smtpClient(address: string, localAddress?: string): Promise<SmtpClient> {
+  const client = new SmtpClient(address, localAddress)
   afterAll(() => client.end())
   await client.reply()
   await client.command('EHLO client.example.org')
@@ -229,8 +234,10 @@ export interface TakenMail {
   readonly data: string
 }
 
-/** A mail server that takes everything. */
-export async function mailSink(): Promise<{ port: number; taken: TakenMail[] }> {
+/** A mail server that takes everything. `before`: what it does between a message and its reply to it. */
+export async function mailSink(
+  before?: (mail: TakenMail) => Promise<void>,
+): Promise<{ port: number; taken: TakenMail[] }> {
   const taken: TakenMail[] = []
   const server = createTcpServer((socket) => {
     let text = ''
@@ -247,10 +254,11 @@ export async function mailSink(): Promise<{ port: number; taken: TakenMail[] }> 
         const line = text.slice(0, end)
         text = text.slice(end + (inData ? 5 : 2))
         if (inData) {
-          taken.push({ mailFrom, rcptTo, data: `${line}\r\n`.replace(/^\.\./gm, '.') })
+          const mail = { mailFrom, rcptTo, data: `${line}\r\n`.replace(/^\.\./gm, '.') }
+          taken.push(mail)
           inData = false
           rcptTo = []
-          socket.write('250 2.0.0 taken\r\n')
+          void (before?.(mail) ?? Promise.resolve()).then(() => socket.write('250 2.0.0 taken\r\n'))
         } else if (/^EHLO/i.test(line))
           socket.write('250-sink.example.org\r\n250-8BITMIME\r\n250-DSN\r\n250 SIZE 0\r\n')
         else if (/^MAIL FROM:/i.test(line)) {

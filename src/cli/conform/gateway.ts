@@ -12,9 +12,11 @@ import { isRefusal } from '../../model/refusal.ts'
 import type { SmtpEnvelope, SmtpSession } from '../../model/smtp-envelope.ts'
 import type { EpochMs } from '../../model/units.ts'
 import { createMailboxAdapter } from '../../outbound/mailbox.ts'
+import { createMm4Adapter } from '../../outbound/mm4.ts'
 import { createMm7SubmitAdapter } from '../../outbound/mm7-submit.ts'
 import { createSmtpRelayAdapter } from '../../outbound/smtp-relay.ts'
 import type { Adapter } from '../../queue/adapter.ts'
+import { Mm4Answers } from '../../queue/mm4-answers.ts'
 import { createRunner, type Runner } from '../../queue/runner.ts'
 import type { Spool } from '../../queue/spool.ts'
 import { type Acceptor, createAcceptor } from '../../routing/accept.ts'
@@ -65,6 +67,7 @@ export async function openGateway(
   const ids = fixtureIds(settings.gateway.host)
   const { spool } = engine
   let runner: Runner | undefined
+  const mm4Answers = new Mm4Answers()
   const acceptor = createAcceptor({
     settings,
     spool,
@@ -74,12 +77,14 @@ export async function openGateway(
     maxRecipients: limits.maxRecipients,
     remember: (queueId, octets, message) => runner?.remember(queueId, octets, message),
     wake: () => {},
+    mm4Answers,
     log: note,
   })
   const adapters: Adapter[] = [
     createMailboxAdapter(settings),
     createSmtpRelayAdapter(settings, peers.smtp, async (domain) => ({ kind: 'hosts', hosts: [domain] })),
     createMm7SubmitAdapter(settings, peers.mm7),
+    createMm4Adapter(settings, peers.smtp, mm4Answers),
   ]
   runner = createRunner({
     spool,

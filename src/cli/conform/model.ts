@@ -1,6 +1,8 @@
 /** Cases that decode only: the neutral model their input becomes (README: expected.model.json, rule 8). */
+import { decodeMm1 } from '../../mapping/carriers/mm1.ts'
 import { readMm7Message } from '../../mapping/carriers/mm7.ts'
-import type { NeutralMessage, Part } from '../../model/neutral.ts'
+import type { NeutralMessage, NeutralReport, Part } from '../../model/neutral.ts'
+import type { IdSource } from '../../model/providers.ts'
 import { isRefusal } from '../../model/refusal.ts'
 import { decodeText } from '../../wire/mime/charset.ts'
 import { readMm7 } from '../../wire/mm7/read.ts'
@@ -13,8 +15,8 @@ const notCompared = new Set(['receivedAt', 'queueId', 'messageId', 'mmsMessageId
 
 export function compareModel(one: Case): string[] {
   const expected = one.parsed<Record<string, unknown>>('expected.model.json')
-  if (!one.has('input.http')) return ['no decoder of MM1 is built yet']
   const ids = fixtureIds(one.settings.gateway.host)
+  if (one.has('input.hex')) return comparePdu(one, expected, ids)
   const input = parseHttp(one.octets('input.http'))
   const message = readMm7Message(
     readMm7(httpField(input, 'Content-Type') ?? '', input.body),
@@ -24,6 +26,31 @@ export function compareModel(one: Case): string[] {
   if (isRefusal(message)) return [`refused: ${message.text}`]
   return differ('', expected, plainModel(message))
 }
+
+/** An MM1 PDU: its message or report, or the answer that its sender gets instead. */
+function comparePdu(one: Case, expected: Record<string, unknown>, ids: IdSource): string[] {
+  const octets = Buffer.from(one.octets('input.hex').toString('latin1').replace(/\s+/g, ''), 'hex')
+  const { networkMsisdn } = one.json
+  const queueId = ids.queueId()
+  const read = decodeMm1(
+    octets,
+    { queueId, receivedAt: Math.floor(one.clock / 1000), networkMsisdn },
+    { settings: one.settings, ids: ids.of(queueId, ''), now: one.clock },
+  )
+  if (!isRefusal(read))
+    return differ('', expected, read.kind === 'message' ? plainModel(read) : plainReport(read))
+  const error = (expected.error ?? {}) as { responseStatus?: unknown; transactionId?: unknown }
+  const status = Number(error.responseStatus)
+  return [
+    ...(status === read.responseStatus
+      ? []
+      : [`refused with 0x${read.responseStatus.toString(16)}: ${read.text}`]),
+    ...differ('error.transactionId', error.transactionId, read.transactionId),
+  ]
+}
+
+const plainReport = (report: NeutralReport): Record<string, unknown> =>
+  JSON.parse(JSON.stringify(report)) as Record<string, unknown>
 
 /** JSON of the model, leaves with their decoded text. */
 export function plainModel(message: NeutralMessage): Record<string, unknown> {

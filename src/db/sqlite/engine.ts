@@ -18,6 +18,8 @@ import { createSessionTokens } from './session-tokens.ts'
 import { createSpool } from './spool.ts'
 import { Statements } from './statements.ts'
 import { createStore } from './store.ts'
+import { attachTextIndex } from './text-index.ts'
+import { TextIndexer } from './text-indexer.ts'
 
 export interface Engine {
   readonly store: MailStore
@@ -28,6 +30,8 @@ export interface Engine {
   readonly tokens: SessionTokens
   /** Of this installation, 32 octets (SaslServices.secret). */
   readonly secret: Uint8Array
+  /** Resolves when the full-text index knows all that was delivered before; at once without one. */
+  indexed(): Promise<void>
   /** Writes what waits, then ends. Calls after it are refused. */
   close(): Promise<void>
 }
@@ -36,6 +40,11 @@ export interface EngineOptions {
   /** A new segment is begun once one is as long as this; default 128 MiB. */
   readonly segmentOctets?: number
   readonly now?: () => number
+  /**
+   * A module that exports searchableText(octets): { header, body }, as wire/mime/search-text does. With it there is a
+   * full-text index, filled by a thread that imports it; without, SEARCH of TEXT and BODY looks into every message.
+   */
+  readonly searchText?: URL
   /** Of session tokens. */
   readonly tokens?: TokenLimits
   /** Key derivation of passwords; default scrypt. */
@@ -52,7 +61,9 @@ export interface Kernel {
   snapshot<T>(fn: (sql: Statements) => Promise<T>): Promise<T>
   /** Statements on the latest commit; each call a snapshot of its own. */
   readonly latest: Statements
-  watch(account: number, onChange: (change: AccountChange) => void): () => void
+  watch(account: number | 'all', onChange: (change: AccountChange) => void): () => void
+  /** Tells watchers of something that was no commit: a delivery for which there is no room. */
+  tell(change: AccountChange): void
 }
 
 /** @throws Fault 'in-use' when another process works on the folder */
@@ -80,10 +91,12 @@ export async function openSqlite(folder: string, options: EngineOptions = {}): P
     })
   }
 
+  const indexer = options.searchText && new TextIndexer(folder, options.searchText.href)
   const connect = (): Statements => {
     const db = new DatabaseSync(join(folder, 'lemonade.sqlite'), { readOnly: true })
     db.exec('PRAGMA cache_size = -16384')
-    return new Statements(db)
+    if (indexer) attachTextIndex(db, folder)
+    return new Statements(db, indexer !== undefined)
   }
   const idle: Statements[] = []
   const latest = connect()
@@ -104,7 +117,12 @@ export async function openSqlite(folder: string, options: EngineOptions = {}): P
       }
     },
     watch: (account, onChange) => writer.watch(account, onChange),
+    tell: (change) => writer.tell(change),
   }
+  if (indexer)
+    writer.watch('all', ({ events }) => {
+      if (events.some(({ kind }) => kind === 'added')) indexer.work()
+    })
   const accounts = createAccounts(kernel, createPasswords(options.derive))
   return {
     store: createStore(kernel),
@@ -112,10 +130,12 @@ export async function openSqlite(folder: string, options: EngineOptions = {}): P
     ...accounts,
     tokens: createSessionTokens(kernel, secret, options.tokens),
     secret,
+    indexed: async () => indexer?.settled(),
     async close() {
       // Readers first: the last connection to close folds the write-ahead log in, and only the writer may.
       latest.db.close()
       for (const sql of idle.splice(0)) sql.db.close()
+      await indexer?.close()
       await writer.close()
       await kernel.segments.close()
       await unlock()
@@ -127,7 +147,7 @@ class Writer {
   readonly ready: Promise<void>
   readonly #worker: Worker
   readonly #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>()
-  readonly #watchers = new Map<number, Set<(change: AccountChange) => void>>()
+  readonly #watchers = new Map<number | 'all', Set<(change: AccountChange) => void>>()
   #next = 1
   #ended: Error | undefined
   #closed: (() => void) | undefined
@@ -155,8 +175,12 @@ class Writer {
       if (answer.fault) waiting?.reject(new Fault(answer.fault.kind, answer.fault.message))
       else waiting?.resolve(answer.value as never)
     }
-    for (const change of batch.touched)
-      for (const tell of this.#watchers.get(change.account) ?? []) tell(change)
+    for (const change of batch.touched) this.tell(change)
+  }
+
+  tell(change: AccountChange): void {
+    for (const onChange of this.#watchers.get(change.account) ?? []) onChange(change)
+    for (const onChange of this.#watchers.get('all') ?? []) onChange(change)
   }
 
   #end(error: Error): void {
@@ -179,7 +203,7 @@ class Writer {
     })
   }
 
-  watch(account: number, onChange: (change: AccountChange) => void): () => void {
+  watch(account: number | 'all', onChange: (change: AccountChange) => void): () => void {
     const set = this.#watchers.get(account) ?? new Set()
     this.#watchers.set(account, set)
     set.add(onChange)

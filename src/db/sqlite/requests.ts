@@ -1,16 +1,16 @@
 /** What the main thread asks of the writer thread. Octets travel apart, as transferred buffers; rows name them by index. */
 
 import type { FaultKind } from '../../model/fault.ts'
-import type { MessageDigest } from '../../model/message-digest.ts'
+import type { ComputedDigest } from '../../model/message-digest.ts'
 import type { NewQueueEntry, Outcome } from '../../model/queue.ts'
-import type { AccountId, OperationResult, StoreOperation } from '../../store/store.ts'
+import type { AccountChange, AccountId, OperationResult, StoreOperation } from '../../store/store.ts'
 
 /** Index into WriteRequest.octets. */
 export type OctetsRef = number
 
 export interface MessageRow {
   readonly octets: OctetsRef
-  readonly digest: MessageDigest
+  readonly digest: ComputedDigest
   readonly internalDate: number
   readonly flags: readonly string[]
 }
@@ -52,6 +52,7 @@ export type WriteBody =
       readonly account: AccountId
       readonly operations: readonly OperationRow[]
       readonly now: number
+      readonly origin: number | undefined
     }
   | { readonly kind: 'enqueue'; readonly entries: readonly EntryRow[] }
   | { readonly kind: 'claim'; readonly now: number; readonly leaseUntil: number; readonly limit: number }
@@ -90,11 +91,16 @@ export interface WriteRequest {
 }
 
 /** An account whose state a commit changed. */
-export interface Touched {
-  readonly account: AccountId
-  readonly modSeq: number
-  readonly mailboxes: readonly number[]
-  readonly names: boolean
+export type Touched = AccountChange
+
+/** The result of a flags operation as columns: ten thousand objects would cost more to hand over than to make. */
+export interface FlagsAnswer {
+  readonly op: 'flags'
+  readonly modified: number[]
+  readonly uids: number[]
+  readonly modSeqs: number[]
+  /** As stored, separated by blanks. */
+  readonly flags: string[]
 }
 
 export interface WriteAnswer {
@@ -108,4 +114,4 @@ export interface WriteBatch {
   readonly touched: readonly Touched[]
 }
 
-export type StoreAnswer = readonly OperationResult[]
+export type StoreAnswer = readonly (OperationResult | FlagsAnswer)[]

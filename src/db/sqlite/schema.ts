@@ -146,6 +146,80 @@ const migrations: readonly string[] = [
     INSERT OR REPLACE INTO freed (blob, at) VALUES (old.blob, unixepoch() * 1000);
   END;
   `,
+  // Quota, special use, annotations, access keys; expunged UIDs as runs; what SORT, THREAD and SEARCH read; what is deleted in the background.
+  `
+  ALTER TABLE accounts ADD COLUMN used_octets INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE accounts ADD COLUMN used_messages INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE accounts ADD COLUMN limit_octets INTEGER;
+  ALTER TABLE accounts ADD COLUMN limit_messages INTEGER;
+  UPDATE accounts SET (used_octets, used_messages) =
+    (SELECT coalesce(sum(octets), 0), coalesce(sum(messages), 0) FROM mailboxes WHERE account = accounts.id);
+  ALTER TABLE mailboxes ADD COLUMN special_use TEXT NOT NULL DEFAULT '';
+  ALTER TABLE mailboxes ADD COLUMN deleted_octets INTEGER NOT NULL DEFAULT 0;
+  UPDATE mailboxes SET deleted_octets = (SELECT coalesce(sum(size), 0) FROM messages
+    WHERE mailbox = mailboxes.id AND instr(flags, '\\Deleted') > 0);
+  CREATE INDEX messages_deleted ON messages (mailbox, uid) WHERE instr(flags, '\\Deleted') > 0;
+  CREATE TABLE metadata (
+    account INTEGER NOT NULL,
+    mailbox INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (account, mailbox, name)
+  ) WITHOUT ROWID;
+  CREATE TABLE access_keys (
+    mailbox INTEGER PRIMARY KEY,
+    key BLOB NOT NULL
+  );
+  ALTER TABLE expunged RENAME TO expunged_uids;
+  DROP INDEX expunged_mod_seq;
+  CREATE TABLE expunged (
+    mailbox INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    mod_seq INTEGER NOT NULL,
+    PRIMARY KEY (mailbox, first)
+  ) WITHOUT ROWID;
+  INSERT INTO expunged SELECT mailbox, uid, uid, mod_seq FROM expunged_uids;
+  DROP TABLE expunged_uids;
+  CREATE INDEX expunged_mod_seq ON expunged (mailbox, mod_seq);
+  ALTER TABLE digests ADD COLUMN preview TEXT NOT NULL DEFAULT '';
+  CREATE TABLE sort_keys (
+    blob INTEGER PRIMARY KEY,
+    sent_at INTEGER,
+    subject TEXT NOT NULL,
+    is_reply INTEGER NOT NULL,
+    from_mailbox TEXT NOT NULL,
+    to_mailbox TEXT NOT NULL,
+    cc_mailbox TEXT NOT NULL,
+    display_from TEXT NOT NULL,
+    display_to TEXT NOT NULL,
+    message_id TEXT,
+    refs TEXT NOT NULL,
+    thread INTEGER NOT NULL
+  );
+  INSERT INTO sort_keys SELECT blob, json_extract(detail, '$.sentAt'), upper(json_extract(detail, '$.baseSubject')), 0,
+    '', '', '', '', '', json_extract(detail, '$.messageId'), '', blob FROM digests;
+  CREATE INDEX sort_keys_thread ON sort_keys (thread);
+  CREATE TABLE headers (
+    blob INTEGER PRIMARY KEY,
+    whole INTEGER NOT NULL,
+    fields TEXT NOT NULL
+  );
+  CREATE TABLE thread_keys (
+    account INTEGER NOT NULL,
+    key INTEGER NOT NULL,
+    thread INTEGER NOT NULL,
+    PRIMARY KEY (account, key)
+  ) WITHOUT ROWID;
+  CREATE INDEX thread_keys_thread ON thread_keys (thread);
+  INSERT OR IGNORE INTO freed SELECT id, 0 FROM blobs WHERE id NOT IN (SELECT blob FROM messages)
+    AND id NOT IN (SELECT blob FROM entries);
+  CREATE TABLE doomed (
+    kind TEXT NOT NULL,
+    id INTEGER NOT NULL,
+    PRIMARY KEY (kind, id)
+  ) WITHOUT ROWID;
+  `,
 ]
 
 /**

@@ -1,8 +1,11 @@
 /** The queue's changes, inside the writer's transaction. */
 import { Fault } from '../../model/fault.ts'
+import { AccountWrite, type WriteContext } from './account-write.ts'
+import { ensureMailbox } from './mailbox-writes.ts'
+import { append } from './message-writes.ts'
+import { deleteDoomed, forgetBlob } from './reclaim.ts'
 import type { EntryRow, SettlementRow, Touched } from './requests.ts'
 import { asNumber, type Statements } from './statements.ts'
-import { AccountWrite, type WriteContext } from './store-writes.ts'
 
 /** Answers to repeat are kept this long (MM7-060). */
 export const duplicateMs = 86_400_000
@@ -86,8 +89,9 @@ export function settle(context: WriteContext, settlement: SettlementRow): Touche
     const row = sql.get('SELECT id FROM accounts WHERE address = ?', account)
     if (!row) throw new Fault('not-found', `no account ${account}`)
     const write = new AccountWrite(context, asNumber(row.id))
-    write.append(write.ensure(mailbox), message)
-    const change = write.touched()
+    append(write, ensureMailbox(write, mailbox), [message], true)
+    // Room was asked before (MailStore.hasRoom); what was taken on by then is not refused here.
+    const change = write.finish(false, undefined)
     if (change) touched.push(change)
   }
   enqueue(context, settlement.reports)
@@ -154,7 +158,7 @@ export function purge(sql: Statements, before: number, freedBefore: number, limi
     sql.run('DELETE FROM deliveries WHERE queue_id = ?', queueId)
     sql.run('DELETE FROM entries WHERE queue_id = ?', queueId)
   }
-  return Math.max(answers, rows.length, collect(sql, freedBefore, limit))
+  return Math.max(answers, rows.length, deleteDoomed(sql, limit), collect(sql, freedBefore, limit))
 }
 
 /**
@@ -171,8 +175,7 @@ function collect(sql: Statements, freedBefore: number, limit: number): number {
     const blob = asNumber(row.blob)
     sql.run('DELETE FROM freed WHERE blob = ?', blob)
     if (sql.get('SELECT 1 FROM messages WHERE blob = ? LIMIT 1', blob)) continue
-    sql.run('DELETE FROM digests WHERE blob = ?', blob)
-    sql.run('DELETE FROM blobs WHERE id = ?', blob)
+    forgetBlob(sql, blob)
   }
   return rows.length
 }

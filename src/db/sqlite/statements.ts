@@ -2,13 +2,19 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 
 export type Row = Record<string, number | string | null>
+/** A row as a plain array, in the order of the columns: half the cost of an object. */
+export type Tuple = readonly (number | string | null)[]
 
 export class Statements {
   readonly db: DatabaseSync
+  /** The full-text index is attached as schema `search`. */
+  readonly indexed: boolean
   readonly #prepared = new Map<string, StatementSync>()
+  readonly #arrays = new Map<string, StatementSync>()
 
-  constructor(db: DatabaseSync) {
+  constructor(db: DatabaseSync, indexed = false) {
     this.db = db
+    this.indexed = indexed
   }
 
   of(sql: string): StatementSync {
@@ -22,6 +28,16 @@ export class Statements {
 
   all(sql: string, ...values: SQLInputValue[]): Row[] {
     return this.of(sql).all(...values) as Row[]
+  }
+
+  tuples(sql: string, ...values: SQLInputValue[]): Tuple[] {
+    let statement = this.#arrays.get(sql)
+    if (!statement) {
+      statement = this.db.prepare(sql)
+      statement.setReturnArrays(true)
+      this.#arrays.set(sql, statement)
+    }
+    return statement.all(...values) as unknown as Tuple[]
   }
 
   get(sql: string, ...values: SQLInputValue[]): Row | undefined {

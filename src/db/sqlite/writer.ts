@@ -7,13 +7,15 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { Fault } from '../../model/fault.ts'
+import { AccountWrite, OverQuota, type WriteContext } from './account-write.ts'
 import { issueToken, revokeTokens, upgradePassword, useToken } from './account-writes.ts'
+import { createMailbox, dropMailbox } from './mailbox-writes.ts'
+import { runOperation } from './operations.ts'
 import type { Touched, WriteAnswer, WriteBatch, WriteBody, WriteRequest } from './requests.ts'
 import { migrate } from './schema.ts'
 import { SegmentWriter } from './segments.ts'
 import { claim, enqueue, lease, purge, release, retry, settle } from './spool-writes.ts'
 import { asNumber, Statements } from './statements.ts'
-import { AccountWrite, type WriteContext } from './store-writes.ts'
 
 /** A group larger than this is written in several: memory, and the wait of the first. */
 const maxGroupOctets = 64 * 1024 * 1024
@@ -25,6 +27,8 @@ const { folder, segmentOctets } = workerData as { folder: string; segmentOctets:
 
 const db = new DatabaseSync(join(folder, 'lemonade.sqlite'))
 migrate(db)
+// Indexes of large mailboxes are written all over: what is not in the cache is read again. Checkpoints sync twice.
+db.exec('PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4000')
 const sql = new Statements(db)
 // One process owns the folder: every lease left behind belongs to a process that died (QUE-002).
 db.exec('UPDATE deliveries SET next_at = due_at, leased = 0 WHERE leased = 1')
@@ -105,7 +109,7 @@ function attempt(group: readonly WriteRequest[]): WriteBatch {
     for (const request of group) {
       const first = at
       at += request.octets.length
-      db.exec('SAVEPOINT request')
+      sql.run('SAVEPOINT request')
       try {
         const blobs = places.slice(first, at).map((place) => {
           const id = nextBlob++
@@ -119,13 +123,14 @@ function attempt(group: readonly WriteRequest[]): WriteBatch {
           return id
         })
         const done = run(request.body, blobs)
-        db.exec('RELEASE request')
+        sql.run('RELEASE request')
         answers.push({ id: request.id, value: done.value })
         touched.push(...done.touched)
       } catch (error) {
         // A full disk ends the whole transaction; there is nothing to roll back to then.
         if (!db.isTransaction) throw error
         db.exec('ROLLBACK TO request; RELEASE request')
+        if (error instanceof OverQuota) touched.push(error.touched)
         answers.push({
           id: request.id,
           fault:
@@ -158,8 +163,8 @@ function run(body: WriteBody, blobs: readonly number[]): { value?: unknown; touc
   switch (body.kind) {
     case 'store': {
       const write = new AccountWrite(context(body.now), body.account)
-      const value = body.operations.map((operation) => write.run(operation))
-      const touched = write.touched()
+      const value = body.operations.map((operation) => runOperation(write, operation))
+      const touched = write.finish(true, body.origin)
       return { value, touched: touched ? [touched] : none }
     }
     case 'enqueue':
@@ -194,7 +199,9 @@ function run(body: WriteBody, blobs: readonly number[]): { value?: unknown; touc
         body.password,
         body.scram,
       )
-      new AccountWrite(context(Date.now()), asNumber(row?.id)).create('INBOX')
+      const write = new AccountWrite(context(Date.now()), asNumber(row?.id))
+      createMailbox(write, 'INBOX', [])
+      write.finish(false, undefined)
       return { value: true, touched: none }
     }
     case 'upgrade-password':
@@ -209,14 +216,16 @@ function run(body: WriteBody, blobs: readonly number[]): { value?: unknown; touc
     case 'revoke-tokens':
       return { value: revokeTokens(sql, body.account, body.client), touched: none }
     case 'remove-account': {
-      const row = sql.get('DELETE FROM accounts WHERE address = ? RETURNING id', body.address)
+      const row = sql.get('SELECT id FROM accounts WHERE address = ?', body.address)
       if (!row) return { value: false, touched: none }
       const id = asNumber(row.id)
-      for (const table of ['messages', 'expunged'])
-        sql.run(`DELETE FROM ${table} WHERE mailbox IN (SELECT id FROM mailboxes WHERE account = ?)`, id)
-      sql.run('DELETE FROM mailboxes WHERE account = ?', id)
-      sql.run('DELETE FROM subscriptions WHERE account = ?', id)
       revokeTokens(sql, id)
+      const write = new AccountWrite(context(Date.now()), id)
+      for (const mailbox of sql.all('SELECT id FROM mailboxes WHERE account = ?', id))
+        dropMailbox(write, asNumber(mailbox.id))
+      for (const table of ['metadata', 'subscriptions']) sql.run(`DELETE FROM ${table} WHERE account = ?`, id)
+      sql.run("INSERT INTO doomed (kind, id) VALUES ('account', ?)", id)
+      sql.run('DELETE FROM accounts WHERE id = ?', id)
       return { value: true, touched: none }
     }
   }

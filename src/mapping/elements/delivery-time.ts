@@ -49,7 +49,7 @@ export const deliveryTime: Element = {
 }
 
 /** A hold that ends before the message does, and within the limit (QUE-020). */
-function hold(when: When, mm: NeutralDraft, receivedAt: number): Refusal | undefined {
+export function hold(when: When, mm: NeutralDraft, receivedAt: number): Refusal | undefined {
   const until = resolved(when, receivedAt)
   if (until - receivedAt > maxHoldSeconds)
     return refusal('malformed', 'a message is held for 7 days at the most')

@@ -1,19 +1,22 @@
 /** Computes once what FETCH, SORT, THREAD and SEARCH will ask of a message (D6). */
-import type { MessageDigest, PartRange } from '../../model/message-digest.ts'
-import { baseSubject } from './base-subject.ts'
+import type { ComputedDigest, PartRange } from '../../model/message-digest.ts'
+import { baseSubject, subjectParts } from './base-subject.ts'
 import { bodyStructureOf } from './body-structure.ts'
 import { parseDate } from './date.ts'
 import { decodeWords } from './encoded-words.ts'
 import { envelopeOf } from './envelope.ts'
+import { keysOf } from './keys.ts'
 import type { MimeNode } from './node.ts'
+import { previewOf } from './preview.ts'
 import { fieldValue, scanMessage } from './scan.ts'
 
 export { baseSubject }
 
-export function digestMessage(octets: Uint8Array): MessageDigest {
+export function digestMessage(octets: Uint8Array): ComputedDigest {
   const node = scanMessage(octets)
   const date = parseDate(fieldValue(octets, node, 'Date') ?? '')
   const references = ids(fieldValue(octets, node, 'References') ?? '')
+  const subject = subjectParts(decodeWords(fieldValue(octets, node, 'Subject') ?? ''))
   return {
     size: octets.length,
     envelope: envelopeOf(octets, node),
@@ -22,11 +25,13 @@ export function digestMessage(octets: Uint8Array): MessageDigest {
     structure: rangeOf(node),
     sentAt: date?.epochMs ?? null,
     sentOffsetMinutes: date?.offsetMinutes ?? null,
-    baseSubject: baseSubject(decodeWords(fieldValue(octets, node, 'Subject') ?? '')),
+    baseSubject: subject.base,
     messageId: ids(fieldValue(octets, node, 'Message-ID') ?? '')[0] ?? null,
     // In-Reply-To counts only without References, and only its first id (RFC 5256 §3, step 1).
     references:
       references.length > 0 ? references : ids(fieldValue(octets, node, 'In-Reply-To') ?? '').slice(0, 1),
+    preview: previewOf(octets, node),
+    keys: keysOf(octets, node, subject),
   }
 }
 
@@ -46,7 +51,12 @@ function rangeOf(node: MimeNode): PartRange {
 /** More msg-ids of one message are not kept: the first, which roots the thread, and the last, its parent, are (SO-17). */
 const maxIds = 200
 
+/** msg-ids without brackets. A quoted local part is the same id as one without quotes (RFC 5256 §3). */
 function ids(value: string): string[] {
   const all = [...value.matchAll(/<([^<>\s]+)>/g)].map((match) => match[1] ?? '')
-  return all.length <= maxIds ? all : [...all.slice(0, 1), ...all.slice(1 - maxIds)]
+  const kept = all.length <= maxIds ? all : [...all.slice(0, 1), ...all.slice(1 - maxIds)]
+  return kept.map((id) => {
+    const quoted = /^"((?:[^"\\]|\\.)*)"@/.exec(id)
+    return quoted ? `${(quoted[1] ?? '').replace(/\\(.)/g, '$1')}@${id.slice(quoted[0].length)}` : id
+  })
 }

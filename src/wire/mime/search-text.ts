@@ -1,4 +1,5 @@
 /** What SEARCH looks through: decoded header fields and the decoded text of a message (RFC 3501 §6.4.4). */
+import { casemap } from '../../model/casemap.ts'
 import { decodeText } from './charset.ts'
 import { decodeWords } from './encoded-words.ts'
 import type { MimeNode } from './node.ts'
@@ -35,6 +36,25 @@ export function searchableText(octets: Uint8Array): SearchableText {
   }
   walk(node, true)
   return { header: headerOf(octets, node), body: pieces.join('\n') }
+}
+
+/** Whether a text holds a needle as SEARCH compares (RFC 5255 §4.2): what decides where the store only says `maybe`. */
+export function textHolds(text: SearchableText, scope: 'text' | 'body', needle: string): boolean {
+  const folded = casemap(needle)
+  return casemap(text.body).includes(folded) || (scope === 'text' && casemap(text.header).includes(folded))
+}
+
+/** The same for the fields of one name; an empty needle asks for the field alone (SR-06). */
+export function headerHolds(text: SearchableText, field: string, needle: string): boolean {
+  const folded = casemap(needle)
+  const start = `${field.toUpperCase()}: `
+  return text.header
+    .split('\n')
+    .some(
+      (line) =>
+        line.slice(0, start.length).toUpperCase() === start &&
+        casemap(line.slice(start.length)).includes(folded),
+    )
 }
 
 const headerOf = (octets: Uint8Array, node: MimeNode): string =>

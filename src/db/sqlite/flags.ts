@@ -1,0 +1,45 @@
+/** Flags as they are stored: text, separated by blanks, in the spelling of their first use (SE-16). */
+import { Fault } from '../../model/fault.ts'
+import type { Box } from './account-write.ts'
+
+/** Keywords of one mailbox at the most (SE-18). */
+const maxKeywords = 200
+
+const systemFlags = new Map(
+  ['\\Seen', '\\Answered', '\\Flagged', '\\Deleted', '\\Draft'].map((flag) => [flag.toLowerCase(), flag]),
+)
+
+export const isSeen = (flags: string): boolean => flags.includes('\\Seen')
+export const isDeleted = (flags: string): boolean => flags.includes('\\Deleted')
+
+const lists = new Map<string, readonly string[]>()
+
+/** The same text gives the same list: mailboxes hold few different sets of flags. */
+export function flagList(flags: string): readonly string[] {
+  const known = lists.get(flags)
+  if (known) return known
+  const list = flags === '' ? [] : flags.split(' ')
+  if (lists.size > 5000) lists.clear()
+  lists.set(flags, list)
+  return list
+}
+
+/** Flags in the mailbox's spelling; \Recent is nobody's to set. With `learn`, new keywords become the mailbox's (SE-18). */
+export function spelt(box: Box, flags: readonly string[], learn: boolean): string[] {
+  const wanted = new Map<string, string>()
+  for (const flag of flags) {
+    const lower = flag.toLowerCase()
+    if (lower !== '\\recent') wanted.set(lower, systemFlags.get(lower) ?? flag)
+  }
+  for (const [lower, flag] of wanted) {
+    if (flag.startsWith('\\')) continue
+    const known = box.keywords.find((keyword) => keyword.toLowerCase() === lower)
+    if (known !== undefined) wanted.set(lower, known)
+    else if (learn) {
+      if (box.keywords.length >= maxKeywords)
+        throw new Fault('over-quota', `more than ${maxKeywords} keywords in one mailbox`)
+      box.keywords.push(flag)
+    }
+  }
+  return [...wanted.values()]
+}
