@@ -271,7 +271,7 @@ export type OperationResult =
   | { readonly op: 'copy' | 'move'; readonly copied: Copied }
   | {
       readonly op: 'flags'
-      /** Left alone because of unchangedSince, or no longer there. */
+      /** Left alone because of unchangedSince. What is no longer there is in neither list. */
       readonly modified: readonly Uid[]
       /** New state of each message that the change touched (also where it changed nothing). */
       readonly changed: readonly {

@@ -162,21 +162,19 @@ export function expunge(
 function remove(write: AccountWrite, mailbox: number, ranges: UidSet, onlyDeleted: boolean): number[] {
   const { sql } = write
   const box = write.selectable(mailbox)
-  const which = `mailbox = ? AND uid BETWEEN ? AND ?${onlyDeleted ? " AND instr(flags, '\\Deleted') > 0" : ''}`
+  // The index is named: the planner would rather look at every message of the range.
+  const which = onlyDeleted
+    ? "messages INDEXED BY messages_deleted WHERE mailbox = ? AND uid BETWEEN ? AND ? AND instr(flags, '\\Deleted') > 0"
+    : 'messages WHERE mailbox = ? AND uid BETWEEN ? AND ?'
   const gone: number[] = []
   for (const { from, to } of ranges) {
-    const rows = sql.tuples(
-      `SELECT uid, flags, size FROM messages WHERE ${which} ORDER BY uid`,
-      mailbox,
-      from,
-      to,
-    )
+    const rows = sql.tuples(`SELECT uid, flags, size FROM ${which} ORDER BY uid`, mailbox, from, to)
     if (rows.length === 0) continue
     for (const [uid, flags, size] of rows) {
       gone.push(Number(uid))
       count(write, box, String(flags), Number(size), -1)
     }
-    sql.run(`DELETE FROM messages WHERE ${which}`, mailbox, from, to)
+    sql.run(`DELETE FROM ${which}`, mailbox, from, to)
   }
   if (gone.length === 0) return gone
   const modSeq = write.nextModSeq()

@@ -112,7 +112,7 @@ function byId(
           mailbox,
         )
       : sql.tuples(
-          `SELECT m.uid FROM sort_keys k JOIN messages m ON m.blob = k.blob
+          `SELECT m.uid FROM sort_keys k CROSS JOIN messages m ON m.blob = k.blob
            WHERE k.thread = ? AND m.mailbox = ? ORDER BY m.uid`,
           Number(number),
           mailbox,
