@@ -27,6 +27,8 @@ export interface TestImap {
     octets: Uint8Array | string,
     flags?: readonly string[],
   ): Promise<number>
+  /** Resolves when everything is in the full-text index. */
+  indexed(): Promise<void>
   close(): Promise<void>
 }
 
@@ -35,6 +37,8 @@ export interface TestImapOptions {
   readonly now?: () => number
   readonly limits?: Partial<ImapLimits>
   readonly allowPlaintext?: 'never' | 'loopback' | 'always'
+  /** With the full-text index, as the gateway runs. */
+  readonly indexed?: boolean
   /** A store that exists already; it is not removed. */
   readonly folder?: string
 }
@@ -52,7 +56,8 @@ export const testLimits: ImapLimits = {
 export async function startImap(options: TestImapOptions = {}): Promise<TestImap> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'lemonade-imap-'))
   const now = options.now ?? Date.now
-  const engine = await openSqlite(folder, { now })
+  const searchText = new URL('../../src/wire/mime/search-text.ts', import.meta.url)
+  const engine = await openSqlite(folder, { now, ...(options.indexed ? { searchText } : {}) })
   const { store, directory } = engine
   for (const { address, password } of options.accounts ?? [
     { address: 'alice@example.net', password: 'secret' },
@@ -98,6 +103,7 @@ export async function startImap(options: TestImapOptions = {}): Promise<TestImap
       ])
       return result?.op === 'append' ? result.uids[0]! : 0
     },
+    indexed: () => engine.indexed(),
     async close() {
       await server.close()
       await engine.close()

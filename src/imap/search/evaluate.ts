@@ -1,15 +1,15 @@
 /**
- * The criteria of SEARCH over the messages of a view (RFC 3501 §6.4.4). What a row tells is looked at first; the text of a
- * message is read only where that leaves the answer open.
+ * The criteria of SEARCH over the messages of a view (RFC 3501 §6.4.4). What a row and the store's index tell is looked at
+ * first; the text of a message is read only where that leaves the answer open.
  */
 import type { EpochMs } from '../../model/units.ts'
-import type { AccountId, MailboxId, Message, ModSeq, Uid, UidSet } from '../../store/store.ts'
+import type { AccountId, MailboxId, Message, ModSeq, SearchTerm, Uid, UidSet } from '../../store/store.ts'
 import type { DateKey, SearchKey } from '../../wire/imap/search-keys.ts'
-import { type SearchableText, searchableText } from '../../wire/mime/search-text.ts'
+import { headerHolds, type SearchableText, searchableText, textHolds } from '../../wire/mime/search-text.ts'
 import { messageBatches } from '../messages.ts'
 import type { Session } from '../session.ts'
-import { contains, type Msn, rangesOf, type UidList } from '../view/uid-list.ts'
-import { fold } from './fold.ts'
+import { contains, type Msn, rangesOf, UidList } from '../view/uid-list.ts'
+import { TextHits } from './text-hits.ts'
 
 export interface Found {
   readonly uid: Uid
@@ -32,16 +32,19 @@ export interface MessageTest {
   /** Needs the digest of the message. */
   readonly digest: boolean
   readonly matches: (message: Message) => boolean | Promise<boolean>
+  /** Criteria that the store can answer; the store is asked before a whole mailbox is gone through. */
+  readonly texts: readonly TextHits[]
+  /** Those of them that a message must match to match at all. */
+  readonly needed: readonly TextHits[]
   /** OLDER and YOUNGER count from this instant on (RFC 5032). */
   readonly setNow: (now: EpochMs) => void
 }
 
 /** Numbers in the criteria and `$` mean what they mean now (CX-19), and so does the time until setNow. */
 export function messageTest(session: Session, search: SearchKey, scope: SearchScope): MessageTest {
-  const { test, digest, setNow } = planOf(session, search, scope)
+  const { test, ...plan } = planOf(session, search, scope)
   return {
-    digest,
-    setNow,
+    ...plan,
     matches: (message) =>
       test(message, undefined) ?? textOf(session, message).then((text) => test(message, text) ?? false),
   }
@@ -58,11 +61,18 @@ export function evaluate(
 
 export async function findMessages(
   session: Session,
-  { digest, matches }: MessageTest,
+  { digest, matches, texts, needed }: MessageTest,
   scope: SearchScope = session.view,
 ): Promise<Found[]> {
+  const { account, id } = scope.shared
+  for (const hits of texts) {
+    await hits.ask(session.services.store, account, id)
+    await turn()
+  }
+  let uids = scope.uids.set
+  for (const hits of needed) uids = UidList.of(uids).intersect(hits.candidates())
   const found: Found[] = []
-  for await (const batch of messageBatches(session, scope.uids.set, { digest }, scope.shared)) {
+  for await (const batch of messageBatches(session, uids, { digest }, scope.shared)) {
     for (const message of batch) {
       if (scope.uids.msnOf(message.uid) === 0) continue
       const matched = matches(message)
@@ -78,21 +88,18 @@ export async function findMessages(
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 /** Several criteria may ask for the text of one message. */
-const texts = new WeakMap<Message, Promise<SearchableText>>()
+const textsRead = new WeakMap<Message, Promise<SearchableText>>()
 
 function textOf(session: Session, message: Message): Promise<SearchableText> {
-  const known = texts.get(message)
+  const known = textsRead.get(message)
   if (known) return known
   const text = session.services.store.readBlob(message.blob).then(searchableText)
-  texts.set(message, text)
+  textsRead.set(message, text)
   return text
 }
 
-interface Plan {
+interface Plan extends Omit<MessageTest, 'matches'> {
   readonly test: Test
-  /** Needs the Date field. */
-  readonly digest: boolean
-  readonly setNow: (now: EpochMs) => void
 }
 
 function planOf(session: Session, search: SearchKey, scope: SearchScope): Plan {
@@ -104,6 +111,12 @@ function planOf(session: Session, search: SearchKey, scope: SearchScope): Plan {
       from > exists ? [] : [...scope.uids.slice(Math.max(from, 1), Math.min(to, exists))],
     )
   let digest = false
+  const texts: TextHits[] = []
+  const textTest = (term: SearchTerm, test: (text: SearchableText) => boolean): Test => {
+    const hits = new TextHits(term)
+    texts.push(hits)
+    return (m, t) => hits.known(m.uid) ?? (t && test(t))
+  }
   const build = (key: SearchKey): Test => {
     switch (key.key) {
       case 'all':
@@ -170,14 +183,17 @@ function planOf(session: Session, search: SearchKey, scope: SearchScope): Plan {
       case 'emailid':
         return (m) => m.emailId === key.id
       case 'threadid':
-        return () => false
-      case 'header':
-        return headerTest(key.field, unicode(key.text))
+        return textTest({ in: 'thread-id', id: key.id }, () => false)
+      case 'header': {
+        const { field } = key
+        const needle = unicode(key.text)
+        return textTest({ in: 'header', field, needle }, (t) => headerHolds(t, field, needle))
+      }
       case 'body':
       case 'text': {
-        const needle = fold(unicode(key.text))
-        const whole = key.key === 'text'
-        return (_, t) => t && (fold(t.body).includes(needle) || (whole && fold(t.header).includes(needle)))
+        const scope = key.key
+        const needle = unicode(key.text)
+        return textTest({ in: scope, needle }, (t) => textHolds(t, scope, needle))
       }
       default: {
         if (key.key.startsWith('sent')) digest = true
@@ -189,21 +205,30 @@ function planOf(session: Session, search: SearchKey, scope: SearchScope): Plan {
   const setNow = (at: EpochMs): void => {
     now = at
   }
-  return { test, digest, setNow }
+  const must = neededTexts(search)
+  const needed = texts.filter((_, i) => must[i])
+  return { test, digest, texts, needed, setNow }
+}
+
+/** For each text criterion, in the order of the tree, whether the whole can only hold when it does. */
+function neededTexts(key: SearchKey, needed = true): boolean[] {
+  switch (key.key) {
+    case 'and':
+    case 'or':
+      return key.keys.flatMap((each) => neededTexts(each, needed && key.key === 'and'))
+    case 'not':
+      return neededTexts(key.inner, false)
+    case 'threadid':
+    case 'header':
+    case 'body':
+    case 'text':
+      return [needed]
+    default:
+      return []
+  }
 }
 
 const unicode = (octets: string): string => Buffer.from(octets, 'latin1').toString('utf8')
-
-/** An empty text matches every message that has the field (SR-06). */
-function headerTest(field: string, wanted: string): Test {
-  const name = field.toLowerCase()
-  const needle = fold(wanted)
-  return (_, text) =>
-    text?.header.split('\n').some((line) => {
-      const colon = line.indexOf(':')
-      return line.slice(0, colon).toLowerCase() === name && fold(line.slice(colon + 2)).includes(needle)
-    })
-}
 
 const dayMs = 86_400_000
 
