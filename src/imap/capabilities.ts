@@ -17,6 +17,8 @@ import { compress } from './extensions/compress.ts'
 import { condstore, qresync } from './extensions/condstore.ts'
 import { contextExtensions } from './extensions/context.ts'
 import { imap4rev1 } from './extensions/imap4rev1.ts'
+import { multisearch } from './extensions/multisearch.ts'
+import { notifyExtension } from './extensions/notify.ts'
 import { rev2 } from './extensions/rev2.ts'
 import { binary, savedate, statusSize, unauthenticate } from './extensions/small-extensions.ts'
 import { sortExtensions } from './extensions/sort.ts'
@@ -68,4 +70,6 @@ export const createRegistry = (): Registry =>
     compress,
     ...sortExtensions,
     ...contextExtensions,
+    notifyExtension,
+    multisearch,
   ])

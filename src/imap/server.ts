@@ -43,6 +43,7 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
   const perIp = new Map<string, number>()
   const perUser = new Map<number, number>()
   const servers: Server[] = []
+  let origins = 0
   const tls = options.tls && {
     key: options.tls.key,
     cert: options.tls.cert,
@@ -63,6 +64,7 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
     limits,
     now,
     log: options.log,
+    newOrigin: () => ++origins,
     enter(account: Account) {
       const count = perUser.get(account.id) ?? 0
       if (count >= limits.maxPerUser) return false

@@ -37,6 +37,8 @@ export interface Services {
     message: string,
     fields?: Readonly<Record<string, unknown>>,
   ) => void
+  /** A number for each session. */
+  readonly newOrigin: () => number
   /** Counts a session of the account; false when it has as many as it may have. */
   readonly enter: (account: Account) => boolean
   readonly leave: (account: Account) => void

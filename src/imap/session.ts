@@ -33,6 +33,8 @@ export class Session {
   readonly channel: Channel
   readonly out: Out
   readonly ip: string
+  /** Tells this session's changes from those of others (NT-30). */
+  readonly origin: number
   readonly framing = new CommandFraming(beforeLogin)
   account: Account | undefined
   /** How the account was authenticated. */
@@ -66,6 +68,7 @@ export class Session {
 
   constructor(services: Services, channel: (session: Session) => Channel, ip: string) {
     this.services = services
+    this.origin = services.newOrigin()
     this.ip = ip
     this.channel = channel(this)
     this.out = new Out(this.channel)
@@ -332,6 +335,7 @@ export class Session {
 
   /** Tells all that NOTIFY kept back so far: NOTIFY SET is a NOOP too (NO-01). */
   async catchUp(): Promise<void> {
+    this.notify?.end()
     this.notify = undefined
     await this.sync(true)
     const { selected } = this
@@ -343,7 +347,7 @@ export class Session {
 
   /** A change that this session makes: what NOTIFY tells of others is not told of it (NO-23). */
   async write(operations: readonly StoreOperation[]): Promise<readonly OperationResult[]> {
-    const results = await this.services.store.write(this.user.id, operations)
+    const results = await this.services.store.write(this.user.id, operations, this.origin)
     const selected = this.selected?.shared.id
     results.forEach((result, i) => {
       const operation = operations[i]
@@ -358,6 +362,13 @@ export class Session {
   #made(uids: readonly Uid[]): void {
     const { view } = this
     view.ownMessages = normalised([...view.ownMessages, ...uidSetOf(uids)])
+  }
+
+  /** From here on NOTIFY asks for this, and for nothing else (NO-03). */
+  setNotify(notify: Notify): void {
+    this.notify?.end()
+    this.notify = notify
+    this.listenAsNeeded()
   }
 
   /** Hears of the selected mailbox as long as something of it is to be told unasked. */

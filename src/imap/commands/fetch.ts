@@ -178,7 +178,7 @@ async function markSeen(
   ])
   if (result?.op !== 'flags') return { batch: read, changed: nobody }
   const now = new Map(result.changed.map((m) => [m.uid, m]))
-  for (const m of result.changed) session.view.tellsItself(m.modSeq)
+  for (const message of result.changed) session.view.tellsItself(message)
   return {
     batch: read.map((m) => {
       const state = now.get(m.uid)

@@ -87,7 +87,10 @@ interface Named {
   readonly hasChildren: boolean
 }
 
-function namesOf(mailboxes: readonly Mailbox[], subscriptions: readonly string[]): Map<string, Named> {
+export function listNames(
+  mailboxes: readonly Mailbox[],
+  subscriptions: readonly string[],
+): Map<string, Named> {
   const byName = new Map(mailboxes.map((m) => [m.name, m]))
   const subscribed = new Set(subscriptions)
   const holders = new Set(mailboxes.flatMap((m) => parentsOf(m.name)))
@@ -104,7 +107,7 @@ function namesOf(mailboxes: readonly Mailbox[], subscriptions: readonly string[]
 }
 
 export const specialUseOf = (mailbox: Mailbox | undefined): string | undefined =>
-  (mailbox as (Mailbox & { readonly specialUse?: string | undefined }) | undefined)?.specialUse
+  mailbox?.specialUse.join(' ') || undefined
 
 /** Attributes that tell whether it can be selected and holds others (MX-23, LX-12). */
 function attributesOf(named: Named, args: Pick<ListArguments, 'extended' | 'select' | 'returns'>): string[] {
@@ -120,6 +123,12 @@ function attributesOf(named: Named, args: Pick<ListArguments, 'extended' | 'sele
   return attributes
 }
 
+/** All that LIST can say of a name, or that there is no such mailbox. */
+export const listedAttributes = (named: Named | undefined): string[] =>
+  named
+    ? attributesOf(named, { extended: true, select: new Set(), returns: new Set(['SUBSCRIBED']) })
+    : ['\\NonExistent']
+
 /** One LIST response; also used by NOTIFY and SELECT of IMAP4rev2. */
 export function listLine(session: Session, attributes: readonly string[], name: string, data = ''): string {
   return `LIST (${attributes.join(' ')}) "/" ${mailboxName(name, session.utf8)}${data}`
@@ -128,11 +137,8 @@ export function listLine(session: Session, attributes: readonly string[], name: 
 /** The response for one existing mailbox, as plain LIST tells it. */
 export async function listLineOf(session: Session, name: string): Promise<string> {
   return session.services.store.read(session.user.id, async (view) => {
-    const named = namesOf(await view.mailboxes(), await view.subscriptions()).get(name)
-    const attributes = named
-      ? attributesOf(named, { extended: true, select: new Set(), returns: new Set(['SUBSCRIBED']) })
-      : ['\\NonExistent']
-    return listLine(session, attributes, name)
+    const named = listNames(await view.mailboxes(), await view.subscriptions()).get(name)
+    return listLine(session, listedAttributes(named), name)
   })
 }
 
@@ -151,7 +157,7 @@ export const list = command({
     const matchers = args.patterns.filter((p) => p !== '').map((p) => listMatcher(args.reference + p))
     const matches = (name: string): boolean => matchers.some((match) => match(name))
     await services.store.read(user.id, async (view) => {
-      const names = namesOf(await view.mailboxes(), await view.subscriptions())
+      const names = listNames(await view.mailboxes(), await view.subscriptions())
       const selected = (named: Named): boolean => {
         if (args.select.has('SUBSCRIBED') && !named.subscribed) return false
         return !args.select.has('SPECIAL-USE') || specialUseOf(named.mailbox) !== undefined

@@ -23,9 +23,8 @@ export interface SearchArguments {
   readonly search: SearchKey
 }
 
-/** [SP RETURN (...)] SP [CHARSET x SP] keys; the first word tells which. */
-function searchArguments(input: CommandInput, session: Session): SearchArguments {
-  input.sp()
+/** [RETURN (...) SP] [CHARSET x SP] keys; the first word tells which. */
+export function searchProgram(input: CommandInput, session: Session): SearchArguments {
   let options: ReturnOptions | undefined
   if (input.tryWord('RETURN')) {
     options = returnOptions(input.sp(), session)
@@ -62,7 +61,7 @@ export const search = command({
   states: ['selected'],
   uid: 'too',
   expunges: 'uid-form',
-  parse: searchArguments,
+  parse: (input, session) => searchProgram(input.sp(), session),
   async run({ options: asked, charset, search: criteria }, session, uid) {
     const options = asked ?? (session.rev2 ? { ...plain, all: true } : undefined)
     const problem = tagInUse(session, options) ?? charsetProblem(charset, criteria)

@@ -5,7 +5,7 @@ import type { CommandInput } from '../../wire/imap/tokens.ts'
 import { command, no, ok } from '../command.ts'
 import { awareOfModSeq, modSeqValue } from '../mod-seq.ts'
 import { flagText, tellKeywords } from '../tell.ts'
-import { countOf } from '../view/uid-list.ts'
+import { contains, countOf } from '../view/uid-list.ts'
 
 interface StoreQuery {
   unchangedSince?: ModSeq
@@ -48,6 +48,7 @@ export const store = command({
   async run({ messages, query, mode, flags, silent }, session, uid) {
     const { view, out } = session
     const uids = view.resolve(messages, uid)
+    const stoodAt = view.modSeq
     const { unchangedSince } = query
     if (unchangedSince !== undefined) awareOfModSeq(session)
     const [result] = await session.write([
@@ -62,15 +63,18 @@ export const store = command({
     await view.shared.refresh()
     const { keywords } = view.shared.mailbox
     if (keywords.length > view.keywords) tellKeywords(session, view, keywords)
+    const foreign = silent ? view.shared.flagsChangedByOthers(stoodAt, session.origin) : undefined
     for (const message of result.changed) {
-      view.tellsItself(message.modSeq)
+      view.tellsItself(message)
+      // Silence is about what the client did itself, and not about what happened in the meantime (UR-09).
+      const quiet = silent && foreign !== undefined && !contains(foreign, message.uid)
       const pairs: string[] = []
       // UID STORE and those who know mod-sequences are told the UID (UR-17, UR-18).
       if (uid || session.condstore) pairs.push(`UID ${message.uid}`)
-      if (!silent) pairs.push(`FLAGS (${flagText(session, view, message)})`)
+      if (!quiet) pairs.push(`FLAGS (${flagText(session, view, message)})`)
       if (session.condstore) pairs.push(`MODSEQ (${message.modSeq})`)
       // Silence leaves nothing to say to those who do not know mod-sequences (QR-14, QR-57).
-      if (silent && !session.condstore) continue
+      if (quiet && !session.condstore) continue
       const msn = view.uids.msnOf(message.uid)
       if (msn > 0) out.untagged(`${msn} FETCH (${pairs.join(' ')})`)
     }

@@ -27,7 +27,7 @@ export class Mailboxes {
       const mailboxes = new Map<MailboxId, SharedMailbox>()
       const listeners = new Set<(change: AccountChange) => void>()
       const stop = this.#store.watch(account, (change) => {
-        for (const id of change.mailboxes) mailboxes.get(id)?.touched()
+        for (const id of change.mailboxes) mailboxes.get(id)?.touched(change)
         for (const tell of listeners) tell(change)
       })
       watched = { mailboxes, listeners, stop }

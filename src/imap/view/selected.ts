@@ -47,8 +47,8 @@ export class Selected {
   #held: UidSet = []
   /** The mod-sequence before the first of those (QR-49). */
   #heldAfter: ModSeq | undefined
-  /** Mod-sequences of this session's own changes that it has told already. */
-  readonly #own = new Set<ModSeq>()
+  /** States of messages that this session has told already: it made them itself. One STORE gives many one mod-sequence. */
+  readonly #own = new Map<Uid, ModSeq>()
   #recent: { from: Uid; to: Uid }[] = []
   /** Flags that changed after it were not told, because the client did not want them (RFC 5465 §3.1). */
   #untoldFlags: ModSeq | undefined
@@ -112,10 +112,10 @@ export class Selected {
     return this.#held
   }
 
-  /** This session made the change and tells it itself. */
-  tellsItself(modSeq: ModSeq): void {
+  /** This session tells that state of the message itself, as the answer of a command. */
+  tellsItself({ uid, modSeq }: { readonly uid: Uid; readonly modSeq: ModSeq }): void {
     if (this.#own.size >= maxOwn) this.#own.clear()
-    this.#own.add(modSeq)
+    this.#own.set(uid, modSeq)
   }
 
   /** Nothing to tell, as far as is known without asking the store. */
@@ -168,8 +168,8 @@ export class Selected {
     this.uids = this.#held.length === 0 ? delta.uids : this.uids.plus(added.map((m) => m.uid))
     if (added.length > 0) this.#takeRecent()
     const touched = delta.changed.filter((m) => this.uids.msnOf(m.uid) > 0)
-    const changed = this.#own.size === 0 ? touched : touched.filter((m) => !this.#own.has(m.modSeq))
-    for (const modSeq of this.#own) if (modSeq <= delta.to) this.#own.delete(modSeq)
+    const changed = this.#own.size === 0 ? touched : touched.filter((m) => this.#own.get(m.uid) !== m.modSeq)
+    for (const [uid, modSeq] of this.#own) if (modSeq <= delta.to) this.#own.delete(uid)
     return {
       expunged,
       expungedMsns,

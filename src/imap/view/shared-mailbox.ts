@@ -2,8 +2,17 @@
  * What all sessions on one mailbox share: its UIDs and counters at the latest known mod-sequence, and the difference from
  * an earlier one. A change is read from the store once, whatever the number of sessions that will tell it.
  */
-import type { AccountId, Mailbox, MailboxId, MailStore, ModSeq, Uid, UidSet } from '../../store/store.ts'
-import { UidList } from './uid-list.ts'
+import type {
+  AccountChange,
+  AccountId,
+  Mailbox,
+  MailboxId,
+  MailStore,
+  ModSeq,
+  Uid,
+  UidSet,
+} from '../../store/store.ts'
+import { normalised, UidList } from './uid-list.ts'
 
 export interface FlagState {
   readonly uid: Uid
@@ -34,6 +43,8 @@ interface State {
   readonly mailbox: Mailbox
 }
 
+/** Changes that are remembered. */
+const maxLog = 64
 /** Sessions that are told of a change before others get their turn. */
 const toldAtOnce = 1000
 
@@ -50,6 +61,9 @@ export class SharedMailbox {
   readonly #store: MailStore
   #state: State
   #dirty = false
+  /** The latest changes, and where they begin. */
+  readonly #log: AccountChange[] = []
+  #logFrom: ModSeq
   #deltas = new Map<ModSeq, Promise<Delta>>()
   /** Of these, the one that leads from the state before. */
   #latest: Delta | undefined
@@ -63,6 +77,7 @@ export class SharedMailbox {
     this.id = state.mailbox.id
     this.uidValidity = state.mailbox.uidValidity
     this.#state = state
+    this.#logFrom = state.modSeq
     this.#recentFrom = state.mailbox.firstRecent
   }
 
@@ -101,9 +116,22 @@ export class SharedMailbox {
   }
 
   /** A commit touched the mailbox. */
-  touched(): void {
+  touched(change: AccountChange): void {
     this.#dirty = true
+    this.#log.push(change)
+    if (this.#log.length > maxLog) this.#logFrom = this.#log.shift()?.modSeq ?? 0
     if (this.listeners.size > 0 && !this.#announcing) void this.#announce()
+  }
+
+  /** Messages whose flags others than `origin` changed since; undefined: that is no longer known. */
+  flagsChangedByOthers(since: ModSeq, origin: number): UidSet | undefined {
+    if (since < this.#logFrom) return undefined
+    const uids: { readonly from: Uid; readonly to: Uid }[] = []
+    for (const { modSeq, origin: by, events } of this.#log)
+      if (modSeq > since && by !== origin)
+        for (const event of events)
+          if (event.kind === 'flags' && event.mailbox === this.id) uids.push(...event.uids)
+    return normalised(uids)
   }
 
   /** The store is asked once, then all are told, in turns so that nothing else has to wait for the last. */
@@ -123,6 +151,7 @@ export class SharedMailbox {
   /** The mailbox may have changed while nobody listened. */
   suspect(): void {
     this.#dirty = true
+    this.#logFrom = Number.POSITIVE_INFINITY
   }
 
   /** Brings the state to the latest commit; one read for all that ask at once. */
@@ -144,6 +173,7 @@ export class SharedMailbox {
         this.gone = true
         return
       }
+      if (this.#logFrom === Number.POSITIVE_INFINITY) this.#logFrom = mailbox.highestModSeq
       if (mailbox.highestModSeq === before.modSeq) {
         this.#state = { ...before, mailbox }
         return
