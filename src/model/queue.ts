@@ -1,7 +1,8 @@
 /** What the durable queue holds: an accepted message, its deliveries, and each recipient's fate. */
 
 import type { ComputedDigest } from './message-digest.ts'
-import type { NeutralMessage } from './neutral.ts'
+import type { NeutralMessage, NeutralReport } from './neutral.ts'
+import type { NewOriginal, ReportMark } from './original.ts'
 import type { SmtpEnvelope } from './smtp-envelope.ts'
 import type { EpochMs, Octets } from './units.ts'
 
@@ -19,6 +20,16 @@ export type Origin =
       readonly contentType: string
       readonly operation: string
       readonly receivedAt: EpochMs
+    }
+  /**
+   * Reports towards MMS: recipient `index` of a delivery is `reports[index]`, and every delivery has one. Never answered by a
+   * report (RPT-056). `envelope`: of the DSN or MDN that they were made from, whose octets the entry holds; absent when this
+   * gateway reports on its own: then there is no trace field (GEN-002).
+   */
+  | {
+      readonly carrier: 'report'
+      readonly reports: readonly NeutralReport[]
+      readonly envelope?: SmtpEnvelope | undefined
     }
 
 export interface EnhancedStatus {
@@ -65,6 +76,16 @@ export interface NewQueueEntry {
   readonly duplicateKey?:
     | { readonly key: string; readonly hash: string; readonly response: string }
     | undefined
+  /** What reports about this message will be matched with: written in the same transaction (RPT-001). */
+  readonly original?: NewOriginal | undefined
+  /** Reports that this entry passes on, or that end with it (RPT-006). */
+  readonly marks?: readonly NewReportMark[] | undefined
+}
+
+export interface NewReportMark extends ReportMark {
+  /** Of the original, and the recipient's index there. */
+  readonly queueId: string
+  readonly index: number
 }
 
 export interface QueueEntry {
@@ -80,6 +101,8 @@ export interface RecipientRecord extends DeliveryRecipient {
   readonly state: RecipientState
   readonly status?: EnhancedStatus | undefined
   readonly settledAt?: EpochMs | undefined
+  /** When its sender was last told that it is late (RPT-015). */
+  readonly delayReportedAt?: EpochMs | undefined
 }
 
 export interface DeliveryRecord {
@@ -105,6 +128,10 @@ export interface Outcome {
   /** Diagnostic-Code of RFC 3464 §2.3.6: type and text, e.g. 'smtp' and '550 5.1.1 no such user'. */
   readonly diagnostic?: { readonly type: 'smtp' | 'x-mm7' | 'x-mm4'; readonly text: string } | undefined
   readonly remoteMta?: string | undefined
+  /** What the next hop that took it offers: who reports from there on depends on it (RFC 3461 §5.2.2, RFC 2852 §4.1.4). */
+  readonly hop?: { readonly dsn: boolean; readonly deliverBy: boolean } | undefined
+  /** The id that the peer gave for this recipient, where an attempt made several requests (MM7 3003). */
+  readonly peerMessageId?: string | undefined
 }
 
 /** One message to be put into a mailbox, with everything FETCH will be asked for. */
@@ -132,6 +159,8 @@ export interface Settlement {
   readonly mailbox?: readonly MailboxDelivery[] | undefined
   /** Reports that the outcomes call for: enqueued in the same transaction. */
   readonly reports?: readonly NewQueueEntry[] | undefined
+  /** Recipients whose sender is told now that they are late. */
+  readonly delayReported?: readonly number[] | undefined
   readonly now: EpochMs
 }
 

@@ -1,6 +1,6 @@
 /** Delivery to another operator's MMSC by MM4 over SMTP: sent, answered by a RES, sent again when none comes (MAP-210). */
 import { receivedWithMms } from '../mapping/carriers/mail.ts'
-import { type OutgoingMm4, writeMm4Forward } from '../mapping/carriers/mm4.ts'
+import { type OutgoingMm4, writeMm4Forward, writeMm4Report } from '../mapping/carriers/mm4.ts'
 import { mm4Verdict, readMm4Status } from '../mapping/mm4-status.ts'
 import type { DeliveryRecord, Outcome } from '../model/queue.ts'
 import { isRefusal, type Refusal, refusal } from '../model/refusal.ts'
@@ -141,9 +141,20 @@ export function createMm4Adapter(settings: Settings, transport: SmtpTransport, a
 
   async function write(job: DeliveryJob, serve: readonly number[], way: Way): Promise<OutgoingMm4 | Refusal> {
     const ctx = { settings, ids: job.ids, now: job.now }
+    const { origin } = job.delivery.entry
+    const trace = receivedValue(job.delivery, settings)
+    if (origin.carrier === 'report') {
+      const [index = -1] = serve
+      const report = origin.reports[index]
+      if (!report) return refusal('malformed', 'the delivery names no report')
+      const written = writeMm4Report(report, way, trace, ctx)
+      if (isRefusal(written)) return written
+      const path = written.envelope.rcptTo[0]?.path ?? ''
+      return { ...written, rcptOf: new Map([[index, path]]) }
+    }
     const message = await job.message()
     if (isRefusal(message)) return message
-    const received = receivedValue(job.delivery, settings) ?? receivedWithMms(message, ctx)
+    const received = trace ?? receivedWithMms(message, ctx)
     return writeMm4Forward(message, serve, way, received, ctx)
   }
 

@@ -1,9 +1,11 @@
 /** Delivery to an MMSC by SubmitReq, and to a VASP by DeliverReq (mapping.md 2; QUE-011). */
 import { writeMm7Request } from '../mapping/carriers/mm7.ts'
+import { writeMm7Report } from '../mapping/reports/mm7-report.ts'
 import type { Outcome } from '../model/queue.ts'
-import { isRefusal } from '../model/refusal.ts'
-import type { Settings } from '../model/settings.ts'
+import { isRefusal, refusal } from '../model/refusal.ts'
+import type { Peer, Settings } from '../model/settings.ts'
 import type { Adapter, DeliveryJob, DeliveryResult } from '../queue/adapter.ts'
+import type { Mm7Draft } from '../wire/mm7/message.ts'
 import { type Mm7Response, readMm7Response } from '../wire/mm7/response.ts'
 import { mm7Status } from '../wire/mm7/status.ts'
 import { writeMm7 } from '../wire/mm7/write.ts'
@@ -13,7 +15,10 @@ import type { Mm7Answer, Mm7Transport } from './transports.ts'
 export function createMm7SubmitAdapter(settings: Settings, transport: Mm7Transport): Adapter {
   return {
     kinds: ['mm7-submit', 'mm7-deliver'],
-    deliver: (job, signal) => attempt(job, job.serve, signal),
+    deliver: (job, signal) =>
+      job.delivery.entry.origin.carrier === 'report'
+        ? sendReports(job, signal)
+        : attempt(job, job.serve, signal),
     close: () => transport.close(),
   }
 
@@ -36,6 +41,43 @@ export function createMm7SubmitAdapter(settings: Settings, transport: Mm7Transpo
     const target = { kind: kind === 'mm7-deliver' ? 'mm7-deliver' : 'mm7-submit', peerKey, peer } as const
     const draft = writeMm7Request(message, serve, target, { settings, ids: job.ids, now: job.now })
     if (isRefusal(draft)) return { outcomes: refusedOutcomes(serve, draft) }
+    return post(job, serve, peer, peerKey, draft, signal)
+  }
+
+  /** Each report is a request of its own (RPT-036). */
+  async function sendReports(job: DeliveryJob, signal: AbortSignal): Promise<DeliveryResult> {
+    const [, peerKey = ''] = job.delivery.target.split(':')
+    const { origin } = job.delivery.entry
+    const peer = settings.peers[peerKey]
+    const outcomes: Outcome[] = []
+    let retryAfterMs: number | undefined
+    for (const index of job.serve) {
+      const report = origin.carrier === 'report' ? origin.reports[index] : undefined
+      const ctx = { settings, ids: job.ids, now: job.now }
+      const draft =
+        report && peer
+          ? writeMm7Report(report, peer, ctx)
+          : refusal('malformed', `no report, or no peer ${peerKey}`)
+      if (isRefusal(draft) || !peer) {
+        const text = isRefusal(draft) ? draft.text : 'the peer is not configured'
+        outcomes.push(...refusedOutcomes([index], refusal('malformed', text)))
+        continue
+      }
+      const result = await post(job, [index], peer, peerKey, draft, signal)
+      outcomes.push(...result.outcomes)
+      if (result.retryAfterMs !== undefined) retryAfterMs = Math.max(retryAfterMs ?? 0, result.retryAfterMs)
+    }
+    return { outcomes, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
+  }
+
+  async function post(
+    job: DeliveryJob,
+    serve: readonly number[],
+    peer: Peer,
+    peerKey: string,
+    draft: Mm7Draft,
+    signal: AbortSignal,
+  ): Promise<DeliveryResult> {
     let answer: Mm7Answer
     try {
       answer = await transport.post(peer, writeMm7(draft), signal)
@@ -122,6 +164,7 @@ export function createMm7SubmitAdapter(settings: Settings, transport: Mm7Transpo
         state: 'relayed',
         status: { code: '2.0.0', text: response.statusText || 'Success' },
         remoteMta,
+        peerMessageId: response.messageId,
       }
     const text = `1100 ${response.statusText}: ${response.details}`
     return {

@@ -5,10 +5,11 @@ import type { Settings } from '../model/settings.ts'
 import type { SmtpEnvelope } from '../model/smtp-envelope.ts'
 import { writeField } from '../wire/mime/write-header.ts'
 
-/** Value of our Received field for a mail; undefined for what we made ourselves (GEN-002), and for what came from MMS. */
+/** Value of our Received field for a mail, and for what a mail became; undefined for what we made ourselves (GEN-002), and for what came from MMS. */
 export function receivedValue(delivery: DeliveryRecord, settings: Settings): string | undefined {
   const { origin, queueId } = delivery.entry
-  if (origin.carrier !== 'mail' || origin.own) return undefined
+  if (origin.carrier !== 'mail' && origin.carrier !== 'report') return undefined
+  if (!origin.envelope || (origin.carrier === 'mail' && origin.own)) return undefined
   const { session, receivedAt } = origin.envelope
   const protocol = session.esmtp
     ? `ESMTP${session.tls ? 'S' : ''}${session.auth === null ? '' : 'A'}`

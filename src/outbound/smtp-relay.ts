@@ -85,8 +85,13 @@ export function createSmtpRelayAdapter(
             }),
           }
         const sent = await conversation.send(mail.envelope, mail.octets)
+        const { extensions, remoteMta } = conversation
+        const offered = { dsn: extensions.has('DSN'), deliverBy: extensions.has('DELIVERBY') }
         return {
-          outcomes: serve.map((index) => judged(index, mail.pathOf.get(index), sent, conversation.remoteMta)),
+          outcomes: serve.map((index) => ({
+            ...judged(index, mail.pathOf.get(index), sent, remoteMta),
+            hop: offered,
+          })),
         }
       } catch (error) {
         last = `${hop.host}: ${error instanceof Error ? error.message : String(error)}`

@@ -16,7 +16,8 @@ export class HotMessages {
   }
 
   remember(queueId: string, hot: HotMessage): void {
-    if (hot.octets.length > this.#limit / 4 || this.#kept.has(queueId)) return
+    this.forget(queueId)
+    if (hot.octets.length > this.#limit / 4) return
     this.#kept.set(queueId, hot)
     this.#octets += hot.octets.length
     for (const [oldest] of this.#kept) {

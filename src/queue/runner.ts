@@ -20,7 +20,15 @@ export interface ReportInput {
   readonly delivery: DeliveryRecord
   readonly outcomes: readonly Outcome[]
   readonly octets: () => Promise<Uint8Array>
+  /** The accepted message, read again by its carrier. */
+  readonly message: () => Promise<AcceptedMessage | Refusal>
   readonly now: EpochMs
+}
+
+export interface Reports {
+  readonly entries: readonly NewQueueEntry[]
+  /** Recipients whose sender is told with them that they are late. */
+  readonly delayReported: readonly number[]
 }
 
 export interface RunnerOptions {
@@ -31,7 +39,7 @@ export interface RunnerOptions {
   /** Reads an accepted message again by its carrier. */
   readonly read: (entry: QueueEntry, octets: Uint8Array) => AcceptedMessage | Refusal
   /** What the outcomes of an attempt call for: DSNs and reports. */
-  readonly reports: (input: ReportInput) => Promise<readonly NewQueueEntry[]>
+  readonly reports: (input: ReportInput) => Promise<Reports>
   readonly concurrency: { readonly total: number; readonly perTarget: number }
   /** An attempt that takes longer is taken to be dead. Milliseconds. */
   readonly leaseMs?: number
@@ -89,6 +97,12 @@ export function createRunner(options: RunnerOptions): Runner {
   const octetsOf = async ({ entry }: DeliveryRecord): Promise<Uint8Array> =>
     hot.get(entry.queueId)?.octets ?? spool.octets(entry.queueId)
 
+  const messageOf = async (
+    { entry }: DeliveryRecord,
+    octets: () => Promise<Uint8Array>,
+  ): Promise<AcceptedMessage | Refusal> =>
+    hot.get(entry.queueId)?.message ?? options.read(entry, await octets())
+
   async function attempt(delivery: DeliveryRecord): Promise<Settlement> {
     const now = options.now()
     const serve = openOf(delivery)
@@ -106,7 +120,13 @@ export function createRunner(options: RunnerOptions): Runner {
     const after = options.now()
     const deferred = result.outcomes.some((o) => o.state === 'deferred')
     const next = nextAttempt(delivery.attempts + 1, after, options.ids.random(), result.retryAfterMs)
-    const reports = await options.reports({ delivery, outcomes: result.outcomes, octets, now: after })
+    const reports = await options.reports({
+      delivery,
+      outcomes: result.outcomes,
+      octets,
+      message: () => messageOf(delivery, octets),
+      now: after,
+    })
     for (const outcome of result.outcomes) {
       options.onSettled?.(kindOf(delivery.target), outcome.state)
       const level = outcome.state === 'delivered' || outcome.state === 'relayed' ? 'info' : 'warn'
@@ -125,7 +145,8 @@ export function createRunner(options: RunnerOptions): Runner {
       ...(deferred ? { nextDueAt: Math.min(next, delivery.expiresAt) } : {}),
       ...(result.peerMessageId === undefined ? {} : { peerMessageId: result.peerMessageId }),
       ...(result.mailbox === undefined ? {} : { mailbox: result.mailbox }),
-      reports,
+      reports: reports.entries,
+      delayReported: reports.delayReported,
     }
   }
 
@@ -145,7 +166,7 @@ export function createRunner(options: RunnerOptions): Runner {
       now,
       ids: options.ids.of(queueId, String(delivery.number)),
       octets,
-      message: async () => hot.get(queueId)?.message ?? options.read(delivery.entry, await octets()),
+      message: () => messageOf(delivery, octets),
     }
     try {
       return await adapter.deliver(job, stopping.signal)

@@ -1,6 +1,8 @@
 /** The durable queue as the queue runner sees it; `db` fulfils it. Every promise resolves when the change is on disk. */
-import type { DeliveryRecord, NewQueueEntry, QueueEntry, Settlement } from '../model/queue.ts'
+import type { MmsOrigin } from '../model/original.ts'
+import type { DeliveryRecord, NewQueueEntry, Origin, QueueEntry, Settlement } from '../model/queue.ts'
 import type { EpochMs } from '../model/units.ts'
+import type { Correlation } from './correlation.ts'
 
 export interface QueueFilter {
   readonly queueId?: string | undefined
@@ -9,10 +11,32 @@ export interface QueueFilter {
   readonly limit?: number | undefined
 }
 
+export interface CancelCount {
+  /** Now, and by an earlier request. */
+  readonly cancelled: number
+  readonly before: number
+  /** Sent, failed, or being sent at this moment. */
+  readonly tooLate: number
+}
+
+export interface Replacement {
+  readonly queueId: string
+  readonly octets: Uint8Array
+  readonly origin: Origin
+  /** For every delivery; absent: as it was. */
+  readonly dueAt?: EpochMs | undefined
+  /** What of the original it changes. */
+  readonly original?: Partial<MmsOrigin> | undefined
+  readonly duplicateKey?: NewQueueEntry['duplicateKey']
+}
+
 export interface Spool {
+  /** What reports about accepted messages are matched with. */
+  readonly originals: Correlation
   /**
    * Takes responsibility for the entries, all or none.
    * @throws Fault 'unavailable' when the disk is full or cannot be written: nothing was kept.
+   * @throws Fault 'exists' when one of their marks may not follow what was reported before (RPT-006): nothing was kept.
    */
   enqueue(entries: readonly NewQueueEntry[]): Promise<void>
   /** Leases up to `limit` due deliveries to this process until `leaseUntil`; a lease that ran out is due again (QUE-002). */
@@ -30,6 +54,12 @@ export interface Spool {
   list(filter: QueueFilter): Promise<readonly { entry: QueueEntry; deliveries: readonly DeliveryRecord[] }[]>
   /** Makes deferred and held deliveries of an entry due now. False: no such entry. */
   retry(queueId: string, now: EpochMs): Promise<boolean>
+  /** Ends recipients of an entry that still wait (MM7-064). */
+  cancel(queueId: string, indices: readonly number[], now: EpochMs): Promise<CancelCount>
+  /** Replaces the octets of an entry of which no copy is sent or under way (MM7-065). False: it is too late. */
+  replace(replacement: Replacement, now: EpochMs): Promise<boolean>
+  /** Entries by the id that was given to the peer that they came from, newest first. */
+  byMmsMessageId(peer: string, mmsMessageId: string): Promise<readonly string[]>
   /** MM7-060: the stored answer for the same request within 24 h; 'different' = same key, other body (MM7-061). */
   duplicate(key: string, hash: string, now: EpochMs): Promise<{ response: string } | 'different' | undefined>
   /** Delivery that got this id from this peer (target contains the peer), for reports. */

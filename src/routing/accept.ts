@@ -6,23 +6,30 @@ import { readMm4Forward } from '../mapping/carriers/mm4.ts'
 import { readMm7Message } from '../mapping/carriers/mm7.ts'
 import type { MappingContext } from '../mapping/context.ts'
 import { mm4PathParty } from '../mapping/mm4-address.ts'
+import { readMm7Report } from '../mapping/reports/mm7-report.ts'
+import { originalOf } from '../mapping/reports/original.ts'
 import { resolved } from '../mapping/times.ts'
-import type { NeutralMessage, Party } from '../model/neutral.ts'
+import type { NeutralMessage } from '../model/neutral.ts'
 import type { IdSource } from '../model/providers.ts'
 import type { AcceptedMessage, NewDelivery, NewQueueEntry, QueueEntry } from '../model/queue.ts'
 import { isRefusal, type Refusal, refusal } from '../model/refusal.ts'
 import type { Settings } from '../model/settings.ts'
 import type { SmtpEnvelope, SmtpSession } from '../model/smtp-envelope.ts'
 import type { EpochMs } from '../model/units.ts'
+import { keepUntil } from '../queue/correlation.ts'
 import { Mm4Answers } from '../queue/mm4-answers.ts'
 import { giveUpMs } from '../queue/schedule.ts'
 import type { Spool } from '../queue/spool.ts'
 import type { Mm7Message } from '../wire/mm7/message.ts'
 import { readMm7 } from '../wire/mm7/read.ts'
+import { createChanges } from './changes.ts'
 import { groupsOf, type Routed } from './groups.ts'
+import { createMailReports } from './mail-reports.ts'
 import { createMm4Acceptor } from './mm4.ts'
+import { type AcceptMmsReport, createMmsReports } from './mms-reports.ts'
 import { mm7StatusOf } from './refusals.ts'
-import { peerOfTarget, routeOf } from './routes.ts'
+import { peerOfTarget } from './routes.ts'
+import { createWays, type Ways } from './ways.ts'
 
 export interface AcceptorOptions {
   readonly settings: Settings
@@ -70,16 +77,14 @@ export interface Acceptor {
   mm7(request: Mm7Message, context: Mm7Context): Promise<Mm7Result>
   /** Reads an accepted message again. */
   read(entry: QueueEntry, octets: Uint8Array): AcceptedMessage | Refusal
-  /** Deliveries for a message that this gateway made itself, such as a DSN. */
-  ownDeliveries(to: string, now: EpochMs): Promise<readonly NewDelivery[]>
+  /** A delivery or read report of an MMS peer; resolves when it is durable (RPT-003). */
+  readonly mmsReport: AcceptMmsReport
+  readonly ways: Ways
 }
-
-/** Without a lifetime of its own an MM is kept as long as a mail. */
-const unroutable = (address: string): Refusal =>
-  refusal('unknown-recipient', 'nobody is served at this address', address)
 
 export function createAcceptor(options: AcceptorOptions): Acceptor {
   const { settings, spool, ids } = options
+  const ways = createWays(settings, options.directory)
 
   const context = (queueId: string, now: EpochMs): MappingContext => ({
     settings,
@@ -87,46 +92,6 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
     now,
     log: (level, message, fields) => options.log(level, message, { queueId, ...fields }),
   })
-
-  /** Target and account of a party; a local account needs no route to `store` of its own number. */
-  async function wayOf(
-    party: Party,
-    source: { readonly peer: string | null; readonly relay: boolean },
-  ): Promise<{ target: string; account?: string } | Refusal> {
-    if (party.kind === 'unknown' || party.kind === 'ip')
-      return refusal('bad-recipient', 'the address cannot be resolved', party.raw)
-    if (party.kind === 'mail') {
-      const account = await localAccount(party.value)
-      if (account !== undefined) return { target: 'store', account }
-    }
-    const target = routeOf(party, settings)
-    if (target === undefined) return unroutable(party.raw)
-    if (target.startsWith('reject'))
-      return refusal('not-authorised', 'mail for this address is not taken', party.raw)
-    if (target === 'store') return unroutable(party.raw)
-    // Mail from anywhere goes to what is served here, not on to the Internet (SEC-060).
-    if (!source.relay && (target === 'mx' || target.startsWith('smtp:')))
-      return refusal('not-authorised', 'relaying is not allowed', party.raw)
-    if (source.peer !== null && peerOfTarget(target) === source.peer)
-      return refusal('loop', 'the way leads back to where the message came from', party.raw)
-    return { target }
-  }
-
-  /** postmaster of every served domain is the operator's mailbox (ADR-028). */
-  async function localAccount(addrSpec: string): Promise<string | undefined> {
-    const found = await options.directory.find(addrSpec)
-    if (found) return found.address
-    const at = addrSpec.lastIndexOf('@')
-    const isPostmaster = addrSpec.slice(0, at < 0 ? undefined : at).toLowerCase() === 'postmaster'
-    const served =
-      at < 0 ||
-      settings.gateway.servedDomains.some((d) => d.toLowerCase() === addrSpec.slice(at + 1).toLowerCase())
-    if (!isPostmaster || !served) return undefined
-    return (
-      (await options.directory.find(settings.gateway.postmaster))?.address ??
-      (await options.directory.list())[0]?.address
-    )
-  }
 
   const limitOf = (target: string): number => {
     const peer = peerOfTarget(target)
@@ -150,6 +115,20 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
     }))
   }
 
+  /** The copies, and what reports about them will be matched with: written at once (RPT-001). */
+  function copies(
+    message: NeutralMessage,
+    routed: readonly Routed[],
+    now: EpochMs,
+    mail: { readonly envelope: SmtpEnvelope; readonly octets: Uint8Array } | undefined,
+  ): Pick<NewQueueEntry, 'deliveries' | 'original'> {
+    const deliveries = deliveriesOf(message, routed, now)
+    const expiresAt = Math.max(...deliveries.map((d) => d.expiresAt))
+    const until = keepUntil(now, expiresAt, message.readReply === true)
+    const original = originalOf(message, routed, mail, until, context(message.queueId, now))
+    return { deliveries, ...(original ? { original } : {}) }
+  }
+
   async function enqueue(entry: NewQueueEntry, octets: Uint8Array, message: AcceptedMessage): Promise<void> {
     // Before the write: a delivery may be claimed as soon as it is on disk.
     options.remember(entry.queueId, octets, message)
@@ -157,17 +136,23 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
     options.wake()
   }
 
+  const mmsReport = createMmsReports(options, ways, context)
   const mm4 = createMm4Acceptor({
     ...options,
     answers: options.mm4Answers ?? new Mm4Answers(),
     idle: options.idle ?? (async () => {}),
     context,
-    wayOf,
-    deliveriesOf,
+    wayOf: ways.of,
+    copies: (message, routed, now) => copies(message, routed, now, undefined),
+    report: mmsReport,
   })
+  const mailReports = createMailReports(options, ways)
+  const changes = createChanges(options, context)
 
   return {
-    async recipient(address, session, _mailFrom) {
+    ways,
+    mmsReport,
+    async recipient(address, session, mailFrom) {
       if (address.toLowerCase() === 'postmaster') return { ok: true }
       const peer = session.peer === null ? undefined : settings.peers[session.peer]
       if (peer?.interface === 'mm4') {
@@ -175,10 +160,15 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
         const party = mm4PathParty(address, peer, settings)
         return isRefusal(party) ? party : { ok: true }
       }
+      const awaited = mailReports.reportAddress(address)
+      if (awaited !== undefined)
+        return (await mailReports.isAwaited(awaited)) ? { ok: true } : nobodyAt(address)
       const party = mailParty(address, settings)
       if (isRefusal(party)) return party
-      const way = await wayOf(party, sourceOf(session.peer))
-      return isRefusal(way) ? way : { ok: true }
+      const way = await ways.of(party, sourceOf(session.peer))
+      if (!isRefusal(way)) return { ok: true }
+      // The sender of an MM need not be reachable by mail for reports about it to come back.
+      return mailFrom === null && (await spool.originals.isReturnPath(address)) ? { ok: true } : way
     },
 
     async mail(envelope, octets) {
@@ -186,18 +176,22 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
       const whole = octets.length === 1 && octets[0] ? octets[0] : Buffer.concat(octets)
       const taken = await mm4.accept(envelope, whole)
       if (taken) return taken
-      const queueId = ids.queueId()
       const domain = settings.gateway.servedDomains[0] ?? settings.gateway.mmsDomain
       const rcptTo = envelope.rcptTo.map((r) =>
         r.path.toLowerCase() === 'postmaster' ? { ...r, path: `postmaster@${domain}` } : r,
       )
-      const qualified: SmtpEnvelope = { ...envelope, rcptTo }
+      const report = await mailReports.accept({ ...envelope, rcptTo }, whole, now)
+      if (report && !report.rest) return report
+      const qualified: SmtpEnvelope = report?.rest ?? { ...envelope, rcptTo }
+      const isReportOnly = qualified.rcptTo.find((r) => mailReports.reportAddress(r.path) !== undefined)
+      if (isReportOnly) return nobodyAt(isReportOnly.path)
+      const queueId = ids.queueId()
       const message = readMail(whole, qualified, { queueId }, context(queueId, now))
       if (isRefusal(message)) return message
       const routed: Routed[] = []
       for (const [index, recipient] of message.recipients.entries()) {
         if (!recipient.serve) continue
-        const way = await wayOf(recipient.party, sourceOf(envelope.session.peer))
+        const way = await ways.of(recipient.party, sourceOf(envelope.session.peer))
         if (isRefusal(way)) return way
         routed.push({ index, recipient, ...way })
       }
@@ -208,7 +202,7 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
         origin: { carrier: 'mail', envelope: qualified },
         octets: [whole],
         sender: envelope.mailFrom.path ?? '',
-        deliveries: deliveriesOf(message, routed, now),
+        ...copies(message, routed, now, { envelope: qualified, octets: whole }),
       }
       await enqueue(entry, whole, message)
       options.log('info', 'mail accepted', { queueId, sender: entry.sender, octets: whole.length })
@@ -216,6 +210,20 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
     },
 
     async mm7(request, from) {
+      switch (request.operation) {
+        case 'SubmitReq':
+        case 'DeliverReq':
+          break
+        case 'DeliveryReportReq':
+        case 'ReadReplyReq':
+          return mm7Report(request, from)
+        case 'CancelReq':
+          return changes.cancel(request, from)
+        case 'ReplaceReq':
+          return changes.replace(request, from)
+        default:
+          return { status: 4003, details: `${request.operation} is not enabled` }
+      }
       const queueId = ids.queueId()
       const message = readMm7Message(request, { ...from, queueId }, context(queueId, from.receivedAt))
       if (isRefusal(message)) return { status: mm7StatusOf[message.refused], details: message.text }
@@ -226,7 +234,7 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
       const routed: Routed[] = []
       const refused: Refusal[] = []
       for (const [index, recipient] of served) {
-        const way = await wayOf(recipient.party, { peer: from.peer, relay: mayRelay })
+        const way = await ways.of(recipient.party, { peer: from.peer, relay: mayRelay })
         if (isRefusal(way)) refused.push({ ...way, address: recipient.party.raw })
         else routed.push({ index, recipient, ...way })
       }
@@ -256,7 +264,7 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
           octets: [from.octets],
           sender: message.sender.value,
           mmsMessageId: messageId,
-          deliveries: deliveriesOf(message, routed, from.receivedAt),
+          ...copies(message, routed, from.receivedAt, undefined),
           ...(from.duplicateKey
             ? { duplicateKey: { ...from.duplicateKey, response: JSON.stringify(answer) } }
             : {}),
@@ -279,6 +287,7 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
       if (origin.carrier === 'mail') return readMail(octets, origin.envelope, { queueId }, ctx)
       if (origin.carrier === 'mm4')
         return readMm4Forward(octets, origin.envelope, { queueId, peer: origin.peer }, ctx)
+      if (origin.carrier === 'report') return refusal('malformed', 'a report is no message')
       const request = readMm7(origin.contentType, octets)
       return readMm7Message(
         request,
@@ -286,29 +295,26 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
         ctx,
       )
     },
+  }
 
-    async ownDeliveries(to, now) {
-      const party = mailParty(to, settings)
-      if (isRefusal(party)) return []
-      const way = await wayOf(party, { peer: null, relay: true })
-      if (isRefusal(way)) return []
-      return [
-        {
-          target: way.target,
-          recipients: [
-            { index: 0, address: to, ...(way.account === undefined ? {} : { account: way.account }) },
-          ],
-          dueAt: now,
-          expiresAt: now + giveUpMs,
-        },
-      ]
-    },
+  async function mm7Report(request: Mm7Message, from: Mm7Context): Promise<Mm7Result> {
+    const report = readMm7Report(request, from, context('', from.receivedAt))
+    if (isRefusal(report)) return { status: mm7StatusOf[report.refused], details: report.text }
+    const answer: Mm7Result = { status: 1000 }
+    const key = from.duplicateKey && { ...from.duplicateKey, response: JSON.stringify(answer) }
+    const result = await mmsReport(report, { peer: from.peer, duplicateKey: key })
+    return result === 'taken'
+      ? answer
+      : { status: 2005, details: 'no message to this recipient has this MessageID' }
   }
 
   function sourceOf(peer: string | null): { peer: string | null; relay: boolean } {
     return { peer, relay: peer !== null && settings.peers[peer]?.mailOut === true }
   }
 }
+
+const nobodyAt = (address: string): Refusal =>
+  refusal('unknown-recipient', 'nobody is served at this address', address)
 
 /** Each refused address with its code, as the peer wrote it (MM7-050). */
 const details = (refused: readonly Refusal[]): string =>

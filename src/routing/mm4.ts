@@ -16,7 +16,7 @@ import { mm4Parties, mm4PathParty } from '../mapping/mm4-address.ts'
 import { type Mm4Status, mm4StatusOf } from '../mapping/mm4-status.ts'
 import type { NeutralMessage, NeutralReport, Party } from '../model/neutral.ts'
 import type { IdSource } from '../model/providers.ts'
-import type { AcceptedMessage, NewDelivery, NewQueueEntry } from '../model/queue.ts'
+import type { AcceptedMessage, NewQueueEntry } from '../model/queue.ts'
 import { isRefusal, type Refusal } from '../model/refusal.ts'
 import type { Peer, Settings } from '../model/settings.ts'
 import type { SmtpEnvelope } from '../model/smtp-envelope.ts'
@@ -24,6 +24,7 @@ import type { EpochMs } from '../model/units.ts'
 import { answeredText, type Mm4Answers, waitingOf } from '../queue/mm4-answers.ts'
 import type { Spool } from '../queue/spool.ts'
 import type { Routed } from './groups.ts'
+import type { AcceptMmsReport } from './mms-reports.ts'
 
 /** What MM4 needs of acceptance in general. */
 export interface Mm4Surroundings {
@@ -39,17 +40,15 @@ export interface Mm4Surroundings {
     party: Party,
     source: { readonly peer: string | null; readonly relay: boolean },
   ) => Promise<{ target: string; account?: string } | Refusal>
-  readonly deliveriesOf: (message: NeutralMessage, routed: readonly Routed[], now: EpochMs) => NewDelivery[]
+  readonly copies: (
+    message: NeutralMessage,
+    routed: readonly Routed[],
+    now: EpochMs,
+  ) => Pick<NewQueueEntry, 'deliveries' | 'original'>
   readonly remember: (queueId: string, octets: Uint8Array, message: AcceptedMessage | undefined) => void
   readonly wake: () => void
-  /** Takes a report about a message that we sent to the peer: what it becomes, or why it is not taken (RPT-003). */
-  readonly report?:
-    | ((
-        report: NeutralReport,
-        peer: string,
-        octets: Uint8Array,
-      ) => Promise<readonly NewQueueEntry[] | Mm4Status>)
-    | undefined
+  /** Takes a report about a message that we sent to the peer (RPT-003). */
+  readonly report: AcceptMmsReport
   readonly log: (
     level: 'info' | 'warn' | 'error',
     message: string,
@@ -134,7 +133,7 @@ export function createMm4Acceptor(around: Mm4Surroundings): Mm4Acceptor {
       octets: [octets],
       sender: message.sender.value,
       mmsMessageId: message.mmsMessageId,
-      deliveries: around.deliveriesOf(message, routed, now),
+      ...around.copies(message, routed, now),
       ...stored(request, { queueId, at: now, status: 'Ok' }),
     }
     const answer = answerEntry(request, queueId, { status: 'Ok' }, now)
@@ -164,12 +163,11 @@ export function createMm4Acceptor(around: Mm4Surroundings): Mm4Acceptor {
       around.context(queueId, now),
     )
     if (isRefusal(read)) return refused(request, queueId, read, [])
-    const taken = (await around.report?.(read, peerKey, octets)) ?? 'Error-message-not-found'
-    const status = typeof taken === 'string' ? taken : 'Ok'
-    if (typeof taken === 'string') log('warn', 'an MM4 report was not taken', { peer: peerKey, status })
+    const taken = await around.report(read, { peer: peerKey, queueId })
+    const status: Mm4Status = taken === 'taken' ? 'Ok' : 'Error-message-not-found'
     const answer = answerEntry(request, queueId, { status }, now)
-    const entries = [...(typeof taken === 'string' ? [] : taken), ...(answer ? [answer] : [])]
-    if (entries.length > 0) await spool.enqueue(entries)
+    // Apart from the report: a crash between them makes the peer ask again, and it is then known (RPT-006).
+    if (answer) await spool.enqueue([answer])
     around.wake()
     return { queueId }
   }

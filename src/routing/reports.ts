@@ -1,59 +1,246 @@
-/** What failed outcomes call for: a DSN to the sender of a mail, as a queue entry of our own (QUE-003, RPT-054). */
-import { failureReport } from '../mapping/reports/dsn.ts'
+/**
+ * What the outcomes of an attempt call for: a DSN to the sender of a mail, a delivery report to the sender of an MM
+ * (RPT-012 to RPT-015, RPT-030, RPT-050 to RPT-054; RFC 3461 §5.2, §6.1; RFC 2852 §4.1.4).
+ */
+import { type DsnRecipient, ownDsn } from '../mapping/reports/dsn.ts'
+import { mailMessageId, mailOrigin } from '../mapping/reports/original.ts'
+import { type DsnVerdict, isWanted } from '../mapping/reports/tables.ts'
+import type { NeutralMessage, NeutralReport } from '../model/neutral.ts'
 import type { IdSource } from '../model/providers.ts'
-import type { NewQueueEntry } from '../model/queue.ts'
+import type { DeliveryRecord, NewQueueEntry, NewReportMark, Outcome } from '../model/queue.ts'
+import { isRefusal } from '../model/refusal.ts'
 import type { Settings } from '../model/settings.ts'
-import type { ReportInput } from '../queue/runner.ts'
+import type { SmtpEnvelope } from '../model/smtp-envelope.ts'
+import type { EpochMs } from '../model/units.ts'
+import type { ReportInput, Reports } from '../queue/runner.ts'
 import type { Acceptor } from './accept.ts'
+import { mmsReportEntry, ownMailEntry } from './report-entries.ts'
+import { peerOfTarget } from './routes.ts'
+
+/** A message that waits longer than this is late, and so again a day later (RPT-015). Milliseconds. */
+const lateMs = 4 * 3_600_000
+const lateAgainMs = 86_400_000
+
+const none: Reports = { entries: [], delayReported: [] }
 
 export function createReporter(options: {
   readonly settings: Settings
   readonly ids: IdSource
   readonly acceptor: Acceptor
   readonly log: (level: 'info' | 'warn', message: string, fields?: Readonly<Record<string, unknown>>) => void
-}): (input: ReportInput) => Promise<readonly NewQueueEntry[]> {
+}): (input: ReportInput) => Promise<Reports> {
   const { settings, ids } = options
-  return async ({ delivery, outcomes, octets, now }) => {
-    if (!outcomes.some((o) => o.state === 'failed' || o.state === 'expired')) return []
-    const { queueId, origin } = delivery.entry
-    if (origin.carrier !== 'mail') return []
-    const reportId = ids.queueId()
-    const ctx = { settings, ids: ids.of(reportId, ''), now }
-    const report = failureReport(delivery, outcomes, await octets(), now, ctx)
-    if (!report) return []
-    const deliveries = await options.acceptor.ownDeliveries(report.to, now)
-    if (deliveries.length === 0) {
-      // Nobody can be told: the log is then the only witness (RPT-010).
-      options.log('warn', 'a report cannot be delivered', { queueId, sender: report.to })
-      return []
+
+  return async (input) => {
+    const { origin } = input.delivery.entry
+    const isOwn = origin.carrier === 'report' || (origin.carrier === 'mail' && origin.own === true)
+    if (isOwn) return failedReports(input)
+    if (origin.carrier === 'mail' && !mayNeedDsn(input, origin.envelope)) return none
+    const message = await input.message()
+    if (isRefusal(message)) {
+      options.log('warn', 'what became of a message cannot be reported', {
+        queueId: input.delivery.entry.queueId,
+      })
+      return none
     }
-    const session = {
-      peer: null,
-      ehlo: settings.gateway.host,
-      ip: '127.0.0.1',
-      port: 0,
-      auth: null,
-      tls: false,
-      esmtp: true,
+    return origin.carrier === 'mail' && message.source === 'mm3'
+      ? dsns(input, message, origin.envelope)
+      : { entries: deliveryReports(input, message), delayReported: [] }
+  }
+
+  /** RPT-056: a report that cannot be delivered is logged, and that is all. */
+  function failedReports({ delivery, outcomes }: ReportInput): Reports {
+    for (const outcome of outcomes)
+      if (outcome.state === 'failed' || outcome.state === 'expired')
+        options.log('warn', 'a report could not be delivered', {
+          queueId: delivery.entry.queueId,
+          target: delivery.target,
+          text: outcome.status.text,
+        })
+    return none
+  }
+
+  /** One DSN for each Action; a blind recipient has one of its own (RPT-029, SEC-040). */
+  async function dsns(input: ReportInput, message: NeutralMessage, envelope: SmtpEnvelope): Promise<Reports> {
+    const { delivery, now } = input
+    const concerned = input.outcomes.flatMap((outcome) => {
+      const recipient = message.recipients[outcome.index]
+      const verdict = recipient && verdictOf(outcome, recipient.notify, input, message)
+      if (!recipient || !verdict) return []
+      const { party, orcpt, field } = recipient
+      const one: DsnRecipient = {
+        recipient: { address: party.raw, party, orcpt },
+        verdict,
+        text: textOf(outcome, verdict),
+        outcome: verdict.action === 'failed' || verdict.action === 'delayed' ? outcome : undefined,
+        willRetryUntil: delivery.expiresAt,
+      }
+      return [{ one, index: outcome.index, blind: field === 'bcc' }]
+    })
+    if (concerned.length === 0) return none
+    const { queueId } = delivery.entry
+    if (envelope.mailFrom.path === null) {
+      // RPT-010: the operator's log is the only witness.
+      options.log('warn', 'nobody can be told of it: the reverse-path is null', { queueId })
+      return none
     }
-    return [
-      {
-        queueId: reportId,
-        receivedAt: now,
-        origin: {
-          carrier: 'mail',
-          own: true,
-          envelope: {
-            session,
-            mailFrom: { path: null, params: {} },
-            rcptTo: [{ path: report.to, params: { NOTIFY: 'NEVER' } }],
-            receivedAt: Math.floor(now / 1000),
-          },
+    const octets = await input.octets()
+    const original = {
+      origin: mailOrigin(message, envelope, octets),
+      messageId: mailMessageId(message, octets),
+      acceptedAt: envelope.receivedAt * 1000,
+      octets,
+    }
+    const groups = new Map<string, typeof concerned>()
+    for (const c of concerned) {
+      const key = c.blind ? `blind ${c.index}` : c.one.verdict.action
+      groups.set(key, [...(groups.get(key) ?? []), c])
+    }
+    const entries: NewQueueEntry[] = []
+    for (const group of groups.values()) {
+      const reportId = ids.queueId()
+      const ctx = { settings, ids: ids.of(reportId, ''), now }
+      const recipients = group.map((c) => c.one)
+      const mail = ownDsn(original, recipients, now, ctx)
+      const marks = group.map((c) => markOf(delivery, c.index, c.one.verdict.action, now))
+      const entry = mail && (await ownMailEntry(mail, reportId, now, settings, options.acceptor.ways, marks))
+      if (entry) entries.push(entry)
+      else options.log('warn', 'a report cannot be delivered', { queueId, sender: envelope.mailFrom.path })
+    }
+    const delayReported = concerned.filter((c) => c.one.verdict.action === 'delayed').map((c) => c.index)
+    return { entries, delayReported }
+  }
+
+  /** undefined: the sender is not told of it. */
+  function verdictOf(
+    outcome: Outcome,
+    notify: Parameters<typeof isWanted>[0],
+    { delivery, now }: ReportInput,
+    message: NeutralMessage,
+  ): DsnVerdict | undefined {
+    const { deliverBy } = message
+    switch (outcome.state) {
+      case 'failed':
+      case 'expired':
+        return isWanted(notify, 'failure')
+          ? { action: 'failed', status: outcome.status.code.replace(/^[24]/, '5') }
+          : undefined
+      case 'delivered':
+        return isWanted(notify, 'success') ? { action: 'delivered', status: outcome.status.code } : undefined
+      case 'relayed': {
+        const silent = !reportsBack(delivery.target, outcome)
+        const leavesDeliverBy =
+          deliverBy !== undefined &&
+          (deliverBy.trace || (deliverBy.mode === 'N' && outcome.hop?.deliverBy !== true))
+        const told = (silent && isWanted(notify, 'success')) || (leavesDeliverBy && notify !== 'never')
+        return told ? { action: 'relayed', status: '2.0.0' } : undefined
+      }
+      case 'deferred': {
+        const told = delivery.recipients.find((r) => r.index === outcome.index)?.delayReportedAt
+        // RPT-030: the time of mode N has passed, delivery goes on.
+        const deadline = deliverBy?.mode === 'N' ? deliverBy.deadline * 1000 : Number.POSITIVE_INFINITY
+        if (now >= deadline && (told ?? 0) < deadline && (notify === undefined || isWanted(notify, 'delay')))
+          return { action: 'delayed', status: '4.4.7' }
+        const late =
+          now - delivery.entry.receivedAt >= lateMs && (told === undefined || now - told >= lateAgainMs)
+        return late && isWanted(notify, 'delay')
+          ? { action: 'delayed', status: outcome.status.code.replace(/^[25]/, '4') }
+          : undefined
+      }
+    }
+  }
+
+  /** Whether the next hop reports on its own what becomes of the message (RPT-014, RPT-052). */
+  function reportsBack(target: string, outcome: Outcome): boolean {
+    const peer = settings.peers[peerOfTarget(target) ?? '']
+    if (!target.startsWith('mm')) return outcome.hop === undefined || outcome.hop.dsn
+    // DeliverReq has no element to ask for a report with.
+    return peer?.supportsDeliveryReport ?? (peer?.interface === 'mm4' || peer?.role === 'rs')
+  }
+
+  /** RPT-050, RPT-052, RPT-053: only where the sender asked for it (AMB-40). */
+  function deliveryReports(
+    { delivery, outcomes, now }: ReportInput,
+    message: NeutralMessage,
+  ): NewQueueEntry[] {
+    const { peer } = message
+    if (peer === undefined) return []
+    const marks: NewReportMark[] = []
+    const reports = outcomes.flatMap((outcome) => {
+      const recipient = message.recipients[outcome.index]
+      const status = mmsStatusOf(delivery.target, outcome)
+      if (!recipient || !status || message.deliveryReport !== true) return []
+      marks.push(markOf(delivery, outcome.index, markWords[status], now))
+      const report: NeutralReport = {
+        kind: 'delivery-report',
+        source: message.source,
+        receivedAt: Math.floor(now / 1000),
+        originalMmsId: message.mmsMessageId,
+        originalMessageId: message.messageId,
+        recipient: recipient.party,
+        destination: message.sender,
+        at: { epoch: Math.floor(now / 1000), offsetMinutes: 0 },
+        delivery: {
+          status,
+          raw: outcome.state,
+          enhanced: outcome.status.code,
+          ...(status === 'unreachable' ? { by: 'other-rs' as const } : {}),
         },
-        octets: [report.octets],
-        sender: '',
-        deliveries,
-      },
-    ]
+        text: outcome.diagnostic?.text ?? outcome.status.text,
+      }
+      return [{ report, peer }]
+    })
+    return reports.length === 0
+      ? []
+      : [mmsReportEntry(reports, ids.queueId(), now, settings, undefined, marks)]
+  }
+
+  function mmsStatusOf(target: string, outcome: Outcome) {
+    switch (outcome.state) {
+      case 'failed':
+        return 'unreachable'
+      case 'expired':
+        return 'expired'
+      case 'delivered':
+        return 'retrieved'
+      case 'relayed':
+        return reportsBack(target, outcome) ? undefined : 'forwarded'
+      case 'deferred':
+        return undefined
+    }
   }
 }
+
+const markOf = (delivery: DeliveryRecord, index: number, outcome: string, at: EpochMs): NewReportMark => ({
+  queueId: delivery.entry.queueId,
+  index,
+  report: 'delivery',
+  outcome,
+  at,
+})
+
+const markWords = {
+  unreachable: 'failed',
+  expired: 'failed',
+  retrieved: 'delivered',
+  forwarded: 'relayed',
+} as const
+
+/** Cheap enough for every attempt: whether the envelope asks for anything that the outcomes could call for. */
+function mayNeedDsn({ outcomes, delivery, now }: ReportInput, envelope: SmtpEnvelope): boolean {
+  const { BY } = envelope.mailFrom.params
+  const wants = (word: string): boolean =>
+    envelope.rcptTo.some((r) => r.params.NOTIFY?.toUpperCase().includes(word) === true)
+  return outcomes.some((outcome) => {
+    if (outcome.state === 'failed' || outcome.state === 'expired') return true
+    if (outcome.state === 'deferred')
+      return BY !== undefined || (now - delivery.entry.receivedAt >= lateMs && wants('DELAY'))
+    return BY !== undefined || wants('SUCCESS')
+  })
+}
+
+/** What people read: the words of the next hop where it said any. */
+const textOf = (outcome: Outcome, verdict: DsnVerdict): string =>
+  verdict.action === 'relayed'
+    ? 'handed on to the next system'
+    : outcome.diagnostic?.text || outcome.status.text

@@ -136,9 +136,12 @@ test('RPT-050, RPT-051: without an answer to give, or for some recipients, a del
   const asked = ['X-Mms-Delivery-Report: Yes']
   const to = ['alice@example.net', 'nobody@mms.example.net']
   await client.send(fromPeer, to, forwardReq(asked))
-  await eventually(() => sink.taken.length === 2)
-  const report = sink.taken.find((m) => type(m) === 'MM4_delivery_report.REQ')!
-  expect(header(report, 'X-Mms-MM-Status-Code')).toBe('Unreachable')
+  // The answer, and a report for each: alice's mailbox is here (RPT-053).
+  await eventually(() => sink.taken.length === 3)
+  const reports = sink.taken.filter((m) => type(m) === 'MM4_delivery_report.REQ')
+  const statuses = reports.map((m) => header(m, 'X-Mms-MM-Status-Code'))
+  expect(statuses.sort()).toEqual(['Retrieved', 'Unreachable'])
+  const report = reports.find((m) => header(m, 'X-Mms-MM-Status-Code') === 'Unreachable')!
   expect(header(report, 'From')).toBe('nobody@mms.example.net')
   expect(header(report, 'To')).toBe('+447700900123/TYPE=PLMN')
   expect(report.rcptTo).toEqual(['<+447700900123/TYPE=PLMN@127.0.0.1>'])

@@ -61,7 +61,7 @@ test('QU-06, NT-08: over quota is a temporary failure (4.2.2), told to watchers;
     read: () => {
       throw new Error('mail is not read again')
     },
-    reports: async () => [],
+    reports: async () => ({ entries: [], delayReported: [] }),
     concurrency: { total: 1, perTarget: 1 },
     log: () => {},
   })

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { Fault } from '../../model/fault.ts'
 import type { Settings } from '../../model/settings.ts'
 import type { EpochMs } from '../../model/units.ts'
-import type { OriginalState, QueueState } from './state.ts'
+import type { OriginalState } from './seed-originals.ts'
+import type { QueueState } from './state.ts'
 
 export interface CaseJson {
   readonly id: string

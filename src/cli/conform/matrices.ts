@@ -1,6 +1,7 @@
 /** Cases that are a matrix: each row one pair, read as the form says (fixtures/rfc4356/README.md, pairs.json). */
 import type { Case } from './case-folder.ts'
 import { fileNameForm, mm7CodeForm, priorityForm } from './matrix-messages.ts'
+import { dsnToStatusForm, readStatusForm, statusToDsnForm } from './matrix-reports.ts'
 import { dispositionForm, headerForm, mailCommandForm } from './matrix-smtp.ts'
 import { mailToNumberForm, numberToMailForm, timeForm, xtextForm } from './matrix-values.ts'
 
@@ -19,6 +20,9 @@ const forms: Readonly<Record<string, Form>> = {
   'mail-command': mailCommandForm,
   header: headerForm,
   disposition: dispositionForm,
+  'status-to-dsn': statusToDsnForm,
+  'dsn-to-status': dsnToStatusForm,
+  'read-status': readStatusForm,
 }
 
 export async function runMatrix(one: Case): Promise<readonly string[]> {

@@ -12,6 +12,7 @@ import { type HttpOctets, httpField, parseHttp, writeHttp } from './http-octets.
 import { runMatrix } from './matrices.ts'
 import { compareModel } from './model.ts'
 import { createFakePeers, type FakePeers, type Item, type PeerAnswers } from './peers.ts'
+import { seedOriginals } from './seed-originals.ts'
 import { type Cut, SmtpClient, sendTransaction } from './smtp-dialogue.ts'
 import { seedQueue } from './state.ts'
 
@@ -68,7 +69,7 @@ const answersOf = (one: Case): PeerAnswers => ({
 async function seed(one: Case, gateway: CaseGateway): Promise<void> {
   const { state } = one.json
   if (state?.queue) await seedQueue(state.queue, gateway.spool, one.settings, one.clock)
-  if (state?.originals) throw new Error('state.originals: there is no correlation store yet')
+  if (state?.originals) await seedOriginals(state.originals, gateway.spool, one.settings)
 }
 
 /** The case's input by its own door, and the answer it got. */

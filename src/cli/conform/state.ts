@@ -6,39 +6,6 @@ import { giveUpMs } from '../../queue/schedule.ts'
 import type { Spool } from '../../queue/spool.ts'
 import { element, schemaNamespace, writeMm7 } from '../../wire/mm7/write.ts'
 
-export interface OriginalState {
-  readonly direction: 'I→M' | 'M→I'
-  readonly queueId: string
-  readonly arrival: string
-  readonly messageId: string
-  readonly returnPath: string | null
-  readonly envid: string | null
-  readonly ret?: 'full' | 'hdrs' | null
-  readonly deliverBy?: string | null
-  readonly dispositionNotificationTo?: readonly string[] | null
-  /** LF stands for CRLF. */
-  readonly headers?: string
-  readonly content?: string
-  readonly contentSize?: number
-  readonly deliveryReport?: boolean | null
-  readonly readReply?: boolean | null
-  readonly source?: { readonly peer: string; readonly sender: string; readonly mmsMessageId: string }
-  readonly recipients: readonly OriginalRecipientState[]
-}
-
-export interface OriginalRecipientState {
-  readonly rcptTo: string
-  readonly orcpt?: string | null
-  readonly notify?:
-    | { readonly success: boolean; readonly failure: boolean; readonly delay: boolean }
-    | 'never'
-    | null
-  readonly blind?: boolean
-  readonly peer?: string
-  readonly mmsMessageId?: string
-  readonly reported?: readonly string[]
-}
-
 export interface QueueState {
   readonly queueId: string
   readonly mmsMessageId: string

@@ -2,7 +2,8 @@
 
 import type { FaultKind } from '../../model/fault.ts'
 import type { ComputedDigest } from '../../model/message-digest.ts'
-import type { NewQueueEntry, Outcome } from '../../model/queue.ts'
+import type { NewQueueEntry, NewReportMark, Outcome } from '../../model/queue.ts'
+import type { Replacement } from '../../queue/spool.ts'
 import type { AccountChange, AccountId, OperationResult, StoreOperation } from '../../store/store.ts'
 
 /** Index into WriteRequest.octets. */
@@ -32,6 +33,19 @@ export interface SettlementRow {
     readonly message: MessageRow
   }[]
   readonly reports: readonly EntryRow[]
+  readonly delayReported?: readonly number[] | undefined
+  readonly now: number
+}
+
+export interface CancelRow {
+  readonly queueId: string
+  readonly indices: readonly number[]
+  readonly now: number
+}
+
+export type ReplaceRow = Omit<Replacement, 'octets'> & {
+  readonly octets: OctetsRef
+  readonly size: number
   readonly now: number
 }
 
@@ -59,6 +73,10 @@ export type WriteBody =
   | { readonly kind: 'settle'; readonly settlements: readonly SettlementRow[] }
   | { readonly kind: 'release'; readonly deliveryIds: readonly number[] }
   | { readonly kind: 'retry'; readonly queueId: string; readonly now: number }
+  | { readonly kind: 'mark'; readonly marks: readonly NewReportMark[] }
+  | { readonly kind: 'purge-originals'; readonly now: number; readonly limit: number }
+  | { readonly kind: 'cancel'; readonly row: CancelRow }
+  | { readonly kind: 'replace'; readonly row: ReplaceRow }
   | {
       readonly kind: 'put-account'
       readonly address: string

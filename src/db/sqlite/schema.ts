@@ -220,6 +220,54 @@ const migrations: readonly string[] = [
     PRIMARY KEY (kind, id)
   ) WITHOUT ROWID;
   `,
+  // What reports are matched with (queue/correlation.ts); `blob`: content that a report may have to return.
+  `
+  CREATE TABLE originals (
+    queue_id TEXT PRIMARY KEY,
+    accepted_at INTEGER NOT NULL,
+    keep_until INTEGER NOT NULL,
+    message_id TEXT,
+    return_path TEXT,
+    blob INTEGER,
+    origin TEXT NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX originals_message_id ON originals (message_id) WHERE message_id IS NOT NULL;
+  CREATE INDEX originals_return_path ON originals (return_path) WHERE return_path IS NOT NULL;
+  CREATE INDEX originals_keep ON originals (keep_until);
+  CREATE INDEX originals_blob ON originals (blob) WHERE blob IS NOT NULL;
+  CREATE TABLE original_recipients (
+    queue_id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    peer TEXT,
+    peer_message_id TEXT,
+    target TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (queue_id, position)
+  ) WITHOUT ROWID;
+  CREATE INDEX original_recipients_peer ON original_recipients (peer_message_id, peer) WHERE peer_message_id IS NOT NULL;
+  CREATE TABLE original_reports (
+    queue_id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    report TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    at INTEGER NOT NULL
+  );
+  CREATE INDEX original_reports_of ON original_reports (queue_id, position);
+  CREATE INDEX entries_mms_message_id ON entries (mms_message_id) WHERE mms_message_id IS NOT NULL;
+  CREATE INDEX deliveries_leased ON deliveries (target) WHERE leased = 1;
+  ALTER TABLE recipients ADD COLUMN delay_reported_at INTEGER;
+  CREATE TRIGGER original_freed AFTER DELETE ON originals
+    WHEN old.blob IS NOT NULL AND NOT EXISTS (SELECT 1 FROM entries WHERE queue_id = old.queue_id) BEGIN
+    INSERT OR REPLACE INTO freed (blob, at) VALUES (old.blob, unixepoch() * 1000);
+  END;
+  CREATE TRIGGER original_content_freed AFTER UPDATE OF blob ON originals
+    WHEN old.blob IS NOT NULL AND NOT EXISTS (SELECT 1 FROM entries WHERE queue_id = old.queue_id) BEGIN
+    INSERT OR REPLACE INTO freed (blob, at) VALUES (old.blob, unixepoch() * 1000);
+  END;
+  CREATE TRIGGER entry_content_freed AFTER UPDATE OF blob ON entries BEGIN
+    INSERT OR REPLACE INTO freed (blob, at) VALUES (old.blob, unixepoch() * 1000);
+  END;
+  `,
 ]
 
 /**

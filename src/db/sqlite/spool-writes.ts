@@ -1,6 +1,8 @@
 /** The queue's changes, inside the writer's transaction. */
 import { Fault } from '../../model/fault.ts'
+import type { NewQueueEntry } from '../../model/queue.ts'
 import { AccountWrite, type WriteContext } from './account-write.ts'
+import { addMarks, insertOriginal, setPeerMessageId } from './correlation-writes.ts'
 import { ensureMailbox } from './mailbox-writes.ts'
 import { append } from './message-writes.ts'
 import { deleteDoomed, forgetBlob } from './reclaim.ts'
@@ -10,20 +12,25 @@ import { asNumber, type Statements } from './statements.ts'
 /** Answers to repeat are kept this long (MM7-060). */
 export const duplicateMs = 86_400_000
 
-export function enqueue(context: WriteContext, entries: readonly EntryRow[]): void {
+/** `strict`: marks must be allowed (see addMarks), else nothing is kept. */
+export function enqueue(context: WriteContext, entries: readonly EntryRow[], strict = true): void {
   const { sql } = context
   for (const entry of entries) {
+    const blob = context.blobs[entry.octets] ?? 0
     sql.run(
-      'INSERT INTO entries (queue_id, received_at, origin, blob, size, sender, mms_message_id, open) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT INTO entries (queue_id, received_at, origin, blob, size, sender, mms_message_id, open, settled_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
       entry.queueId,
       entry.receivedAt,
       JSON.stringify(entry.origin),
-      context.blobs[entry.octets] ?? 0,
+      blob,
       entry.size,
       entry.sender,
       entry.mmsMessageId ?? null,
       entry.deliveries.length,
+      entry.deliveries.length === 0 ? entry.receivedAt : null,
     )
+    if (entry.original) insertOriginal(sql, entry.queueId, entry.receivedAt, entry.original, blob)
+    if (entry.marks) addMarks(sql, entry.marks, strict)
     entry.deliveries.forEach((delivery, number) => {
       const row = sql.get(
         'INSERT INTO deliveries (queue_id, number, target, due_at, expires_at, next_at) VALUES (?, ?, ?, ?, ?, ?) RETURNING id',
@@ -43,16 +50,22 @@ export function enqueue(context: WriteContext, entries: readonly EntryRow[]): vo
           recipient.account ?? null,
         )
     })
-    const key = entry.duplicateKey
-    if (key)
-      sql.run(
-        'INSERT OR REPLACE INTO duplicates (key, hash, response, at) VALUES (?, ?, ?, ?)',
-        key.key,
-        key.hash,
-        key.response,
-        entry.receivedAt,
-      )
+    if (entry.duplicateKey) rememberAnswer(sql, entry.duplicateKey, entry.receivedAt)
   }
+}
+
+export function rememberAnswer(
+  sql: Statements,
+  { key, hash, response }: NonNullable<NewQueueEntry['duplicateKey']>,
+  at: number,
+): void {
+  sql.run(
+    'INSERT OR REPLACE INTO duplicates (key, hash, response, at) VALUES (?, ?, ?, ?)',
+    key,
+    hash,
+    response,
+    at,
+  )
 }
 
 /** Ids of the deliveries leased; the index on next_at makes the cost independent of the length of the queue. */
@@ -84,7 +97,18 @@ export function settle(context: WriteContext, settlement: SettlementRow): Touche
       settlement.deliveryId,
       outcome.index,
     )
+    const peerMessageId = outcome.peerMessageId ?? settlement.peerMessageId
+    // An MM4 peer that has not answered yet may report by it all the same.
+    if (peerMessageId !== undefined && (outcome.state === 'relayed' || outcome.state === 'deferred'))
+      setPeerMessageId(sql, String(delivery.queue_id), outcome.index, peerMessageId)
   }
+  for (const index of settlement.delayReported ?? [])
+    sql.run(
+      'UPDATE recipients SET delay_reported_at = ? WHERE delivery = ? AND position = ?',
+      settlement.now,
+      settlement.deliveryId,
+      index,
+    )
   for (const { account, mailbox, message } of settlement.mailbox) {
     const row = sql.get('SELECT id FROM accounts WHERE address = ?', account)
     if (!row) throw new Fault('not-found', `no account ${account}`)
@@ -94,7 +118,7 @@ export function settle(context: WriteContext, settlement: SettlementRow): Touche
     const change = write.finish(false, undefined)
     if (change) touched.push(change)
   }
-  enqueue(context, settlement.reports)
+  enqueue(context, settlement.reports, false)
   const open = asNumber(
     sql.get(
       "SELECT count(*) AS n FROM recipients WHERE delivery = ? AND state IN ('pending', 'deferred')",
@@ -175,6 +199,7 @@ function collect(sql: Statements, freedBefore: number, limit: number): number {
     const blob = asNumber(row.blob)
     sql.run('DELETE FROM freed WHERE blob = ?', blob)
     if (sql.get('SELECT 1 FROM messages WHERE blob = ? LIMIT 1', blob)) continue
+    if (sql.get('SELECT 1 FROM originals WHERE blob = ? LIMIT 1', blob)) continue
     forgetBlob(sql, blob)
   }
   return rows.length

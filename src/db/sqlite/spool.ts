@@ -10,6 +10,7 @@ import type {
   RecipientState,
 } from '../../model/queue.ts'
 import type { Spool } from '../../queue/spool.ts'
+import { createCorrelation } from './correlation.ts'
 import type { Kernel } from './engine.ts'
 import { joined } from './joined.ts'
 import type { EntryRow, MessageRow } from './requests.ts'
@@ -18,7 +19,9 @@ import { asNumber, asText, optional, type Row, type Statements } from './stateme
 
 export function createSpool(kernel: Kernel): Spool {
   const sql = kernel.latest
+  const originals = createCorrelation(kernel)
   return {
+    originals,
     async enqueue(entries) {
       const octets: Uint8Array[] = []
       await kernel.write(
@@ -58,7 +61,8 @@ export function createSpool(kernel: Kernel): Spool {
     },
     async octets(queueId) {
       const row = sql.get(
-        'SELECT b.segment, b.offset, b.length FROM entries e JOIN blobs b ON b.id = e.blob WHERE e.queue_id = ?',
+        'SELECT b.segment, b.offset, b.length FROM blobs b WHERE b.id = coalesce((SELECT blob FROM entries WHERE queue_id = ?), (SELECT blob FROM originals WHERE queue_id = ?))',
+        queueId,
         queueId,
       )
       if (!row) throw new Fault('not-found', `no queue entry ${queueId}`)
@@ -87,6 +91,23 @@ export function createSpool(kernel: Kernel): Spool {
       }))
     },
     retry: (queueId, now) => kernel.write<boolean>({ kind: 'retry', queueId, now }),
+    cancel: (queueId, indices, now) => kernel.write({ kind: 'cancel', row: { queueId, indices, now } }),
+    replace({ octets, ...rest }, now) {
+      const whole = joined([octets])
+      return kernel.write<boolean>(
+        { kind: 'replace', row: { ...rest, octets: 0, size: whole.length, now } },
+        [whole],
+      )
+    },
+    async byMmsMessageId(peer, mmsMessageId) {
+      return sql
+        .all(
+          'SELECT queue_id, origin FROM entries WHERE mms_message_id = ? ORDER BY received_at DESC LIMIT 100',
+          mmsMessageId,
+        )
+        .filter((row) => (JSON.parse(asText(row.origin)) as { peer?: string }).peer === peer)
+        .map((row) => asText(row.queue_id))
+    },
     async duplicate(key, hash, now) {
       const row = sql.get(
         'SELECT hash, response FROM duplicates WHERE key = ? AND at > ?',
@@ -103,9 +124,10 @@ export function createSpool(kernel: Kernel): Spool {
         .filter((delivery) => delivery.target.slice(delivery.target.indexOf(':') + 1) === peer)
     },
     async purge(before, freedBefore, limit) {
+      const over = await originals.purge(kernel.now(), limit)
       const count = await kernel.write<number>({ kind: 'purge', before, freedBefore, limit })
       await kernel.segments.closeRemoved()
-      return count
+      return Math.max(over, count)
     },
     async stats() {
       const open = sql.get('SELECT count(*) AS n, min(received_at) AS oldest FROM entries WHERE open > 0')
@@ -160,4 +182,5 @@ const recipientOf = (row: Row): RecipientRecord => ({
   status:
     row.status_code === null ? undefined : { code: asText(row.status_code), text: asText(row.status_text) },
   settledAt: row.settled_at === null ? undefined : asNumber(row.settled_at),
+  delayReportedAt: row.delay_reported_at === null ? undefined : asNumber(row.delay_reported_at),
 })

@@ -9,11 +9,13 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { Fault } from '../../model/fault.ts'
 import { AccountWrite, OverQuota, type WriteContext } from './account-write.ts'
 import { issueToken, revokeTokens, upgradePassword, useToken } from './account-writes.ts'
+import { addMarks, purgeOriginals } from './correlation-writes.ts'
 import { createMailbox, dropMailbox } from './mailbox-writes.ts'
 import { runOperation } from './operations.ts'
 import type { Touched, WriteAnswer, WriteBatch, WriteBody, WriteRequest } from './requests.ts'
 import { migrate } from './schema.ts'
 import { SegmentWriter } from './segments.ts'
+import { cancel, replace } from './spool-changes.ts'
 import { claim, enqueue, lease, purge, release, retry, settle } from './spool-writes.ts'
 import { asNumber, Statements } from './statements.ts'
 
@@ -185,6 +187,15 @@ function run(body: WriteBody, blobs: readonly number[]): { value?: unknown; touc
       return { value: purge(sql, body.before, body.freedBefore, body.limit), touched: none }
     case 'lease':
       return { value: lease(sql, body.queueId, body.leaseUntil), touched: none }
+    case 'mark':
+      addMarks(sql, body.marks, false)
+      return { touched: none }
+    case 'purge-originals':
+      return { value: purgeOriginals(sql, body.now, body.limit), touched: none }
+    case 'cancel':
+      return { value: cancel(sql, body.row), touched: none }
+    case 'replace':
+      return { value: replace(context(body.row.now), body.row), touched: none }
     case 'put-account': {
       const existing = sql.get('SELECT id FROM accounts WHERE address = ?', body.address)
       if (existing) {

@@ -150,9 +150,18 @@ export function mailReversePath(message: NeutralMessage, ctx: MappingContext): s
 }
 
 /** Value of the one new trace field of a message from MMS, without a `for` clause (MAP-110, SEC-040, SEC-041). */
-export function receivedWithMms(message: NeutralMessage, ctx: MappingContext): string {
-  const peer = message.peer === undefined ? undefined : ctx.settings.peers[message.peer]
+export const receivedWithMms = (message: NeutralMessage, ctx: MappingContext): string =>
+  receivedFromPeer(message.peer, message.receivedAt, message.queueId, ctx)
+
+/** The same for what a peer's report becomes; `receivedAt` in seconds. */
+export function receivedFromPeer(
+  peerKey: string | undefined,
+  receivedAt: number,
+  queueId: string,
+  ctx: MappingContext,
+): string {
+  const peer = peerKey === undefined ? undefined : ctx.settings.peers[peerKey]
   const ip = ctx.settings.trace.showIp && peer?.ip ? ` ([${peer.ip}])` : ''
-  const at = toMailDate({ epoch: message.receivedAt, offsetMinutes: 0 })
-  return `from ${peer?.host ?? 'unknown'}${ip} by ${ctx.settings.gateway.host} with MMS id ${message.queueId}; ${at}`
+  const at = toMailDate({ epoch: receivedAt, offsetMinutes: 0 })
+  return `from ${peer?.host ?? 'unknown'}${ip} by ${ctx.settings.gateway.host} with MMS id ${queueId}; ${at}`
 }

@@ -1,121 +1,232 @@
-/** Delivery status notifications that the gateway makes itself (RFC 3461 §6, RFC 3464; RPT-021 to RPT-028, RPT-054). */
-import type { DeliveryRecord, Outcome } from '../../model/queue.ts'
+/** Delivery status notifications to the sender of a mail (RFC 3461 §6, RFC 3464; RPT-021 to RPT-028). */
+import type { Instant, NeutralReport } from '../../model/neutral.ts'
+import type { MailOrigin, OriginalRecipient } from '../../model/original.ts'
+import type { Outcome } from '../../model/queue.ts'
+import { isRefusal } from '../../model/refusal.ts'
 import type { EpochMs } from '../../model/units.ts'
+import { returnedHeader, writeReport } from '../../wire/mime/report-write.ts'
 import { scanMessage } from '../../wire/mime/scan.ts'
-import { encodeUnstructured, writeField } from '../../wire/mime/write-header.ts'
+import { mailAddressOf } from '../addresses.ts'
 import type { MappingContext } from '../context.ts'
-import { notifyOf, orcptOf } from '../elements/recipients.ts'
+import { oneLine } from '../element.ts'
 import { toMailDate } from '../times.ts'
-import { fromXtext } from '../xtext.ts'
+import { type OwnMail, reportHeader } from './report-mail.ts'
+import type { DsnVerdict } from './tables.ts'
 
-export interface OwnReport {
-  /** Reverse-path of the original: where the report goes. */
-  readonly to: string
-  readonly octets: Uint8Array
+/** Of an original of this size or less the whole is returned when RET was not given (RPT-027), octets. */
+export const returnWhole = 50 * 1024
+
+/** The mail that a DSN is about. */
+export interface DsnOriginal {
+  readonly origin: MailOrigin
+  readonly messageId: string | null
+  readonly acceptedAt: EpochMs
+  /** All its octets, where they are still there. */
+  readonly octets?: Uint8Array | undefined
 }
 
-/** Of an original of this size or less the whole is returned when RET was not given (RPT-027). */
-const returnWhole = 50 * 1024
+export interface DsnRecipient {
+  readonly recipient: Pick<OriginalRecipient, 'address' | 'orcpt' | 'party'>
+  readonly verdict: DsnVerdict
+  /** One line for people. */
+  readonly text: string
+  /** Of a failure that this gateway met itself. */
+  readonly outcome?: Outcome | undefined
+  readonly willRetryUntil?: EpochMs | undefined
+}
 
-/**
- * The DSN for a mail whose recipients failed; undefined when none is to be sent: nobody failed, the reverse-path is
- * null, or the sender did not want it (RPT-010 to RPT-012, RPT-056).
- */
-export function failureReport(
-  delivery: DeliveryRecord,
-  outcomes: readonly Outcome[],
-  original: Uint8Array,
+/** A DSN made from a report of the MMS side about one recipient. */
+export function translatedDsn(
+  original: DsnOriginal,
+  recipient: OriginalRecipient,
+  report: NeutralReport,
+  verdict: DsnVerdict,
+  trace: string,
+  ctx: MappingContext,
+): OwnMail | undefined {
+  const address = mailAddressOf(recipient.party, ctx.settings)
+  const said = report.text === undefined ? '' : oneLine(report.text)
+  const raw = report.delivery?.raw ?? ''
+  const subject = said === '' ? words(verdict, report) : `${words(verdict, report)}: ${said}`
+  return compose(
+    original,
+    [{ recipient, verdict, text: subject }],
+    {
+      trace,
+      from: isRefusal(address) ? ctx.settings.gateway.postmaster : address,
+      at: report.at,
+      reportingMta: reportingMta(report.reportingHost, ctx),
+      isTranslated: true,
+      closing: `This report was made from an MMS delivery report (${raw}).`,
+      last: [
+        { name: 'X-MMS-Status', value: raw },
+        ...(said === '' ? [] : [{ name: 'X-MMS-Status-Text', value: said }]),
+      ],
+    },
+    ctx,
+  )
+}
+
+/** A DSN about what this gateway met itself. */
+export function ownDsn(
+  original: DsnOriginal,
+  recipients: readonly DsnRecipient[],
   now: EpochMs,
   ctx: MappingContext,
-): OwnReport | undefined {
-  const { origin } = delivery.entry
-  if (origin.carrier !== 'mail' || origin.own) return undefined
-  const { envelope } = origin
-  const to = envelope.mailFrom.path
-  if (to === null) return undefined
-  const concerned = outcomes.flatMap((outcome) => {
-    if (outcome.state !== 'failed' && outcome.state !== 'expired') return []
-    const address = delivery.recipients.find((r) => r.index === outcome.index)?.address
-    const rcpt = envelope.rcptTo.find((r) => r.path === address)
-    if (address === undefined) return []
-    const notify = notifyOf(rcpt?.params.NOTIFY)
-    if (notify === 'never' || (notify !== undefined && !notify.failure)) return []
-    return [{ address, outcome, orcpt: orcptOf(rcpt?.params.ORCPT) }]
-  })
-  if (concerned.length === 0) return undefined
-
+): OwnMail | undefined {
   const { host, postmaster } = ctx.settings.gateway
-  const boundary = ctx.ids.boundary()
-  const at = toMailDate({ epoch: Math.floor(now / 1000), offsetMinutes: 0 })
-  const messageId = headerOf(original, 'Message-ID')
-  const field = (name: string, value: string): string => writeField(name, encodeUnstructured(value))
-  const header = [
-    writeField('From', `Mail gateway <${postmaster}>`),
-    writeField('To', to),
-    writeField('Date', at),
-    writeField('Subject', 'Delivery failed'),
-    writeField('Message-ID', ctx.ids.messageId()),
-    writeField('Auto-Submitted', 'auto-replied'),
-    ...(messageId ? [writeField('In-Reply-To', messageId), writeField('References', messageId)] : []),
-    writeField('MIME-Version', '1.0'),
-    writeField('Content-Type', `multipart/report; report-type=delivery-status; boundary="${boundary}"`),
-  ]
-  const text = [
-    'The message could not be delivered to:',
-    '',
-    ...concerned.map(({ address, outcome }) => `  ${address}: ${outcome.status.text}`),
-    '',
-    `Reported by ${host}.`,
-  ]
-  const { ENVID } = envelope.mailFrom.params
-  const perMessage = [
-    ...(ENVID === undefined ? [] : [field('Original-Envelope-Id', fromXtext(ENVID))]),
-    field('Reporting-MTA', `dns; ${host}`),
-    field('Arrival-Date', toMailDate({ epoch: envelope.receivedAt, offsetMinutes: 0 })),
-  ]
-  const perRecipient = concerned.map(({ address, outcome, orcpt }) =>
-    [
-      ...(orcpt ? [field('Original-Recipient', `${orcpt.type}; ${orcpt.address}`)] : []),
-      field('Final-Recipient', `rfc822; ${address}`),
-      field('Action', 'failed'),
-      field('Status', outcome.status.code.replace(/^4/, '5')),
-      ...(outcome.remoteMta === undefined ? [] : [field('Remote-MTA', `dns; ${outcome.remoteMta}`)]),
-      ...(outcome.diagnostic
-        ? [field('Diagnostic-Code', `${outcome.diagnostic.type}; ${outcome.diagnostic.text}`)]
-        : []),
-      field('Last-Attempt-Date', at),
-    ].join(''),
+  return compose(
+    original,
+    recipients,
+    {
+      from: postmaster,
+      at: { epoch: Math.floor(now / 1000), offsetMinutes: 0 },
+      reportingMta: `dns; ${host}`,
+      isTranslated: false,
+      closing: `Reported by ${host}.`,
+      last: [],
+    },
+    ctx,
   )
-  const ret = envelope.mailFrom.params.RET?.toUpperCase()
-  const whole = ret === 'FULL' || (ret === undefined && original.length <= returnWhole)
-  const node = scanMessage(original)
-  const third = whole ? original : original.subarray(0, node.bodyStart)
-  const eightBit = third.some((o) => o > 127)
-  const pieces = [
-    ...header,
-    '\r\n',
-    `--${boundary}\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n`,
-    text.map((line) => line.replace(/[^\x20-\x7e]+/g, '?')).join('\r\n'),
-    `\r\n--${boundary}\r\nContent-Type: message/delivery-status\r\n\r\n`,
-    [perMessage.join(''), ...perRecipient].join('\r\n'),
-    `\r\n--${boundary}\r\nContent-Type: ${whole ? 'message/rfc822' : 'text/rfc822-headers'}\r\n`,
-    ...(eightBit ? ['Content-Transfer-Encoding: 8bit\r\n'] : []),
-    '\r\n',
-  ]
-  return {
-    to,
-    octets: Buffer.concat([
-      Buffer.from(pieces.join(''), 'latin1'),
-      third,
-      Buffer.from(`\r\n--${boundary}--\r\n`, 'latin1'),
-    ]),
+}
+
+/** What became of it, in words: a refused message is told so, whatever the Action (AMB-02, RPT-028). */
+function words(verdict: DsnVerdict, report: NeutralReport): string {
+  switch (report.delivery?.status) {
+    case 'rejected':
+      return report.delivery.by === 'other-rs'
+        ? 'rejected by another MMS system'
+        : 'rejected by the recipient, not read'
+    case 'retrieved':
+      return 'retrieved by the recipient'
+    case 'expired':
+      return 'expired before it was retrieved'
+    case 'unreachable':
+      return 'the recipient could not be reached'
+    case 'unrecognised':
+      return 'the MMS system could not use the message'
+    case 'delivery-condition-not-met':
+      return 'a condition for delivery was not met'
+    case 'deferred':
+      return 'delayed, not yet retrieved'
+    case 'forwarded':
+      return 'forwarded to another address or system, which may not report on it'
+    default:
+      return `${verdict.action}; what became of it then is not known`
   }
 }
 
-function headerOf(octets: Uint8Array, name: string): string | undefined {
-  const node = scanMessage(octets)
-  const range = node.fields.find((f) => f.name.toLowerCase() === name.toLowerCase())
-  if (!range) return undefined
-  const value = Buffer.from(octets.subarray(range.valueStart, range.end)).toString('latin1').trim()
-  return /^<[\x21-\x7e]+>$/.test(value) ? value : undefined
+/** A host name, or an id that is none (RPT-025). */
+function reportingMta(host: string | undefined, ctx: MappingContext): string {
+  if (host === undefined) return `dns; ${ctx.settings.gateway.host}`
+  return /^[a-z0-9-]+(\.[a-z0-9-]+)+$/i.test(host) ? `dns; ${host}` : `x-local-hostname; ${oneLine(host)}`
+}
+
+interface Kind {
+  readonly trace?: string
+  readonly from: string
+  readonly at: Instant
+  readonly reportingMta: string
+  readonly isTranslated: boolean
+  readonly closing: string
+  readonly last: readonly { readonly name: string; readonly value: string }[]
+}
+
+const opening: Readonly<Record<DsnVerdict['action'], string>> = {
+  delivered: 'Your message was delivered to:',
+  failed: 'Your message could not be delivered to:',
+  delayed: 'Your message is delayed; nothing needs to be done. Delivery goes on to:',
+  relayed: 'Your message was passed on, and no further report may come, to:',
+}
+
+/** undefined: there is no reverse-path to report to (RPT-010). */
+function compose(
+  original: DsnOriginal,
+  recipients: readonly DsnRecipient[],
+  kind: Kind,
+  ctx: MappingContext,
+): OwnMail | undefined {
+  const { origin, messageId, acceptedAt } = original
+  const [first] = recipients
+  if (origin.returnPath === null || !first) return undefined
+  const at = toMailDate(kind.at)
+  const { action } = first.verdict
+  const field = (name: string, value: string | undefined) => (value === undefined ? [] : [{ name, value }])
+  const utc = (epoch: number) => toMailDate({ epoch, offsetMinutes: 0 })
+  const isAttempt = kind.isTranslated || action !== 'relayed'
+  const returned = returnedOf(original, recipients)
+  const written = writeReport(
+    {
+      header: reportHeader(
+        {
+          trace: kind.trace,
+          date: at,
+          from: kind.from,
+          to: origin.returnPath,
+          subject: `Delivery status (${action})`,
+          original: messageId,
+        },
+        ctx,
+      ),
+      reportType: 'delivery-status',
+      text: [
+        opening[action],
+        '',
+        ...recipients.map((r) => `  ${r.recipient.address}: ${oneLine(r.text)}`),
+        '',
+        kind.closing,
+      ],
+      groups: [
+        [
+          ...field('Original-Envelope-Id', origin.envid),
+          { name: 'Reporting-MTA', value: kind.reportingMta },
+          ...field('DSN-Gateway', kind.isTranslated ? `dns; ${ctx.settings.gateway.host}` : undefined),
+          { name: 'Arrival-Date', value: utc(Math.floor(acceptedAt / 1000)) },
+          ...field('Deliver-By-Date', origin.deliverBy === undefined ? undefined : utc(origin.deliverBy)),
+          ...field('Future-Release-Request', origin.futureRelease),
+        ],
+        ...recipients.map(({ recipient, verdict, outcome, willRetryUntil }) => [
+          ...field(
+            'Original-Recipient',
+            recipient.orcpt && `${recipient.orcpt.type}; ${recipient.orcpt.address}`,
+          ),
+          { name: 'Final-Recipient', value: `rfc822; ${recipient.address}` },
+          { name: 'Action', value: verdict.action },
+          { name: 'Status', value: verdict.status },
+          ...field('Remote-MTA', outcome?.remoteMta === undefined ? undefined : `dns; ${outcome.remoteMta}`),
+          ...field(
+            'Diagnostic-Code',
+            outcome?.diagnostic && `${outcome.diagnostic.type}; ${oneLine(outcome.diagnostic.text)}`,
+          ),
+          ...field('Last-Attempt-Date', isAttempt ? at : undefined),
+          ...field(
+            'Will-Retry-Until',
+            verdict.action === 'delayed' && willRetryUntil !== undefined
+              ? utc(Math.floor(willRetryUntil / 1000))
+              : undefined,
+          ),
+          ...kind.last,
+        ]),
+      ],
+      returned,
+    },
+    () => ctx.ids.boundary(),
+  )
+  return { to: origin.returnPath, ...written }
+}
+
+/** The whole original comes back with a failure, as RET or its size allow; else its header block (RPT-027). */
+function returnedOf(
+  { origin, octets }: DsnOriginal,
+  recipients: readonly DsnRecipient[],
+): { readonly form: 'message' | 'header'; readonly octets: Uint8Array } {
+  const isFailure = recipients.some((r) => r.verdict.action === 'failed')
+  const mayReturn = origin.ret === 'full' || (origin.ret === undefined && origin.size <= returnWhole)
+  const header = returnedHeader(Buffer.from(origin.header, 'latin1'))
+  if (!isFailure || !mayReturn || octets === undefined) return { form: 'header', octets: header }
+  const { bodyStart } = scanMessage(octets, { depth: 0, parts: 0 })
+  return {
+    form: 'message',
+    octets: Buffer.concat([header, Buffer.from('\r\n'), octets.subarray(bodyStart)]),
+  }
 }

@@ -1,0 +1,92 @@
+/** Writes multipart/report: exactly three parts, the machine-readable one in 7 bits (RFC 6522 §3, RFC 3464 §2, RFC 8098 §3). */
+import type { Field, Part } from '../../model/neutral.ts'
+import { writeMessage } from './write.ts'
+import { encodeUnstructured, writeField } from './write-header.ts'
+
+export interface ReportDraft {
+  /** Top-level fields in header form; MIME fields are added. */
+  readonly header: readonly Field[]
+  readonly reportType: 'delivery-status' | 'disposition-notification'
+  /** Lines for people, Unicode. */
+  readonly text: readonly string[]
+  /** Groups of the machine-readable part; values Unicode, `type; value` where the field has a type. */
+  readonly groups: readonly (readonly Field[])[]
+  readonly returned: {
+    /** 'message' = the whole original; 'header' = its header block alone (RFC 6522 §4). */
+    readonly form: 'message' | 'header'
+    readonly octets: Uint8Array
+  }
+}
+
+export interface WrittenReport {
+  readonly octets: readonly Uint8Array[]
+  /** The returned message has octets above 127: the envelope says BODY=8BITMIME (RFC 6152 §3). */
+  readonly eightBit: boolean
+}
+
+export function writeReport(draft: ReportDraft, boundary: () => string): WrittenReport {
+  const { returned, reportType } = draft
+  const eightBit = returned.form === 'message' && returned.octets.some((o) => o > 127)
+  const groups = draft.groups.map((group) =>
+    group.map((f) => writeField(f.name, encodedValue(f.value))).join(''),
+  )
+  const part: Part = {
+    kind: 'multi',
+    subtype: 'report',
+    params: [{ name: 'report-type', value: reportType }],
+    headers: [],
+    parts: [
+      {
+        kind: 'leaf',
+        type: 'text/plain',
+        params: [{ name: 'charset', value: 'utf-8' }],
+        headers: [],
+        body: fixed(Buffer.from(`${draft.text.join('\r\n')}\r\n`, 'utf8')),
+      },
+      {
+        kind: 'opaque',
+        type: `message/${reportType}`,
+        params: [],
+        headers: [],
+        body: fixed(Buffer.from(groups.join('\r\n'), 'latin1')),
+      },
+      returned.form === 'message'
+        ? {
+            kind: 'opaque',
+            type: 'message/rfc822',
+            params: [],
+            headers: eightBit ? [{ name: 'Content-Transfer-Encoding', value: '8bit' }] : [],
+            body: fixed(returned.octets),
+          }
+        : {
+            kind: 'leaf',
+            type: 'text/rfc822-headers',
+            params: [],
+            headers: [],
+            body: fixed(returned.octets),
+          },
+    ],
+  }
+  return { octets: writeMessage(draft.header, part, { boundary, eightBit: false }), eightBit }
+}
+
+const fixed = (octets: Uint8Array) => ({ octets: () => octets })
+
+/** The type of a typed value is never encoded. */
+function encodedValue(value: string): string {
+  const match = /^([A-Za-z0-9-]+; ?)(.*)$/s.exec(value)
+  return match ? `${match[1]}${encodeUnstructured(match[2] ?? '')}` : encodeUnstructured(value)
+}
+
+/** A header block without the fields that name blind recipients (SEC-040), for the third part. */
+export function returnedHeader(block: Uint8Array): Uint8Array {
+  const kept: string[] = []
+  let keep = true
+  const text = Buffer.from(block.buffer, block.byteOffset, block.length).toString('latin1')
+  for (const line of text.split(/(?<=\n)/)) {
+    if (line === '\r\n' || line === '\n') break
+    if (!/^[ \t]/.test(line)) keep = !/^(resent-)?bcc\s*:/i.test(line)
+    if (keep) kept.push(line)
+  }
+  return Buffer.from(kept.join(''), 'latin1')
+}
