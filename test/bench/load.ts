@@ -48,10 +48,7 @@ class Client {
     this.socket.setNoDelay(true)
     this.socket.on('data', (chunk: Buffer) => {
       this.#text += chunk.toString('latin1')
-      if (!this.#whole(this.#text)) return
-      const text = this.#text
-      this.#text = ''
-      this.#done(text)
+      this.#look()
     })
     this.socket.on('error', (error) => {
       process.stderr.write(`${error.message}\n`)
@@ -59,11 +56,21 @@ class Client {
     })
   }
 
+  #look(): void {
+    if (!this.#whole(this.#text)) return
+    const text = this.#text
+    this.#text = ''
+    this.#whole = () => false
+    this.#done(text)
+  }
+
   exchange(octets: Uint8Array | string, whole: (text: string) => boolean): Promise<string> {
     this.#whole = whole
     return new Promise((resolve) => {
       this.#done = resolve
       if (octets.length > 0) this.socket.write(octets)
+      // A greeting may be there already.
+      else this.#look()
     })
   }
 }

@@ -16,7 +16,7 @@ import type { TranslateResult } from './translate.ts'
 const octets = 60 * 1024
 const connections = 8
 const warmupMs = 1500
-const ms = Number(process.env.BENCH_MS ?? 5000)
+const ms = Number(process.env.BENCH_MS ?? 4000)
 const here = (name: string): string => new URL(name, import.meta.url).pathname
 const folder = mkdtempSync(join(process.env.BENCH_FOLDER ?? tmpdir(), 'lemonade-bench-'))
 const children = new Set<ChildProcess>()
