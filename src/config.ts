@@ -280,7 +280,7 @@ export function loadConfig(file: string | undefined): Config {
 }
 
 export function checkConfig(raw: unknown, file: string): Config {
-  const merged = merge({ ...defaults, peers: {}, accounts: [] }, raw)
+  const merged = merge({ ...defaults, ...waysFor(raw), accounts: [] }, raw)
   if (!validate(merged)) {
     const lines = (validate.errors ?? []).map((e) => {
       const extra = e.params as { additionalProperty?: string; allowedValue?: unknown }
@@ -299,6 +299,19 @@ export function checkConfig(raw: unknown, file: string): Config {
 }
 
 const safeUrl = /^(?:https:\/\/|http:\/\/(?:127\.0\.0\.1|\[::1\]|localhost)[:/])\S+$/
+
+/** Default peers where the file tells of no way at all; default routes as far as their peers exist. */
+function waysFor(raw: unknown): Pick<Config, 'peers' | 'routes'> {
+  const given = isPlain(raw) ? raw : {}
+  if (given.peers === undefined && given.routes === undefined)
+    return { peers: defaults.peers, routes: defaults.routes }
+  const peers = isPlain(given.peers) ? Object.keys(given.peers) : []
+  const exists = ({ to }: Config['routes'][number]): boolean => {
+    const [, peer] = to.split(':')
+    return peer === undefined || peers.includes(peer)
+  }
+  return { peers: {}, routes: defaults.routes.filter(exists) }
+}
 
 /** What a schema cannot say: routes name peers that exist, and mail is not relayed for everyone (SEC-060). */
 function crossCheck(config: Config): string[] {

@@ -58,6 +58,17 @@ test('objects merge deeply, lists and peers replace', () => {
   expect(config.peers).toEqual({})
 })
 
+test('a file that tells of no way has the default ones; of default routes those stay whose peer exists', () => {
+  const quiet = checkConfig({ log: 'warn' }, 'f')
+  expect(quiet.peers).toBe(defaults.peers)
+  expect(quiet.routes).toBe(defaults.routes)
+  expect(checkConfig({ peers: {} }, 'f').routes.map((route) => route.to)).toEqual([
+    'store',
+    'by-number',
+    'mx',
+  ])
+})
+
 test('host and port, IPv6 too', () => {
   expect(hostPort('[::1]:25')).toEqual({ host: '::1', port: 25 })
 })

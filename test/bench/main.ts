@@ -156,7 +156,7 @@ async function imapList(port: number): Promise<{ ms: number; octets: number }> {
   let done: () => void = () => {}
   socket.on('data', (chunk: Buffer) => {
     octets += chunk.length
-    tail = (tail + chunk.toString('latin1', Math.max(0, chunk.length - 200))).slice(-300)
+    tail = (tail + chunk.toString('latin1', Math.max(0, chunk.length - 2000))).slice(-2000)
     if (wanted.test(tail)) done()
   })
   const until = (pattern: RegExp): Promise<void> =>
