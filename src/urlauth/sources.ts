@@ -1,5 +1,5 @@
 /** What URLAUTH needs from others; the store and the directory fulfil it. */
-import type { Octets } from '../model/units.ts'
+import type { OctetString, Octets } from '../model/units.ts'
 import type { SectionSpec } from '../wire/mime/section.ts'
 
 /** The mailbox access key table of each user (RFC 4467 §2.2): per user and mailbox, over restarts. */
@@ -30,8 +30,11 @@ export interface SectionRequest {
 export interface FetchedSection {
   readonly octets: Octets
   open(): AsyncIterable<Uint8Array>
-  /** BODYPARTSTRUCTURE of what is returned, as it goes on the wire; under 'binary' with identity encoding (UA-39). */
-  readonly bodyPartStructure: string
+  /**
+   * BODYPARTSTRUCTURE of what is returned, as it goes on the wire; under 'binary' with identity encoding (UA-39). Of a
+   * range, that of what it is a range of. undefined: there is nothing to tell.
+   */
+  bodyPartStructure(): Promise<OctetString | undefined>
   /** NUL occurs in it: literal8 must carry it (UA-41). */
   readonly hasNul: boolean
 }

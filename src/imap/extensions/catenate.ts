@@ -1,12 +1,12 @@
 /** CATENATE (RFC 4469) and URL-PARTIAL (RFC 5550 §5.7.1): a message put together from pieces that the server has. */
-import type { MailStore, Message } from '../../store/store.ts'
+import type { MailStore } from '../../store/store.ts'
+import { collected, messageOf, sectionOctets } from '../../urlauth/section-octets.ts'
 import { type CatenateSource, catenateSource } from '../../wire/imap/catenate-url.ts'
 import type { CommandInput } from '../../wire/imap/tokens.ts'
 import { badUrlCode } from '../../wire/imap/url-encoding.ts'
 import { no, type Reply } from '../command.ts'
 import type { AppendData } from '../commands/append.ts'
 import type { Extension } from '../extension.ts'
-import { collected, sectionOctets } from '../fetch/section-octets.ts'
 import type { Session } from '../session.ts'
 
 type Piece = { readonly octets: Uint8Array } | { readonly url: string }
@@ -78,20 +78,4 @@ const badUrl = (url: string): Reply => no('a URL leads to nothing', badUrlCode(u
 async function partOf(store: MailStore, account: number, source: CatenateSource) {
   const message = await messageOf(store, account, source)
   return message && sectionOctets(store, message, source.section, source.partial)
-}
-
-/** The message that a URL names; undefined when it is not there, or UIDVALIDITY is another (CA-15). */
-export async function messageOf(
-  store: MailStore,
-  account: number,
-  source: { readonly mailbox: string; readonly uidValidity: number | undefined; readonly uid: number },
-): Promise<Message | undefined> {
-  return store.read(account, async (view) => {
-    const mailbox = await view.mailbox(source.mailbox)
-    if (!mailbox?.selectable) return undefined
-    if (source.uidValidity !== undefined && source.uidValidity !== mailbox.uidValidity) return undefined
-    const uids = [{ from: source.uid, to: source.uid }]
-    for await (const [message] of view.messages(mailbox.id, { uids, digest: true })) return message
-    return undefined
-  })
 }

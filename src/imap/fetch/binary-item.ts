@@ -3,8 +3,7 @@ import type { PartRange } from '../../model/message-digest.ts'
 import type { Message } from '../../store/store.ts'
 import { type Partial, partialSpec, sectionPart } from '../../wire/imap/section.ts'
 import type { CommandInput } from '../../wire/imap/tokens.ts'
-import { decodeQuotedPrintable } from '../../wire/mime/quoted-printable.ts'
-import { decodeBase64 } from '../../wire/mime/scan.ts'
+import { decodeTransfer } from '../../wire/mime/decode-transfer.ts'
 import { partAt } from '../../wire/mime/section.ts'
 import { coded } from '../response-for.ts'
 import type { Session } from '../session.ts'
@@ -73,23 +72,8 @@ async function decodedPart(
 
 /** @throws Fault 'content-refused' for an encoding that nobody knows */
 export function decodePart(part: PartRange, body: Uint8Array): Uint8Array {
-  switch (part.encoding) {
-    case 'base64':
-      return lines(part, decodeBase64(body))
-    case 'quoted-printable':
-      return lines(part, decodeQuotedPrintable(body))
-    case '7bit':
-    case '8bit':
-    case 'binary':
-      return lines(part, body)
-    default:
-      throw coded('content-refused', 'the transfer encoding of the part is not known', 'UNKNOWN-CTE')
-  }
-}
-
-/** Lines of text end with CR LF, however they were encoded (RFC 3516 §6). */
-function lines(part: PartRange, octets: Uint8Array): Uint8Array {
-  if (!part.type.startsWith('text/') || !octets.includes(10)) return octets
-  const text = Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1')
-  return /(?<!\r)\n/.test(text) ? Buffer.from(text.replace(/\r?\n/g, '\r\n'), 'latin1') : octets
+  const decoded = decodeTransfer(part, body)
+  if (!decoded)
+    throw coded('content-refused', 'the transfer encoding of the part is not known', 'UNKNOWN-CTE')
+  return decoded
 }

@@ -1,10 +1,10 @@
 /** BODY[...], BODY.PEEK[...], RFC822 and its kin: octets of the message, straight from the store (FE-06 to FE-23). */
 import type { Message } from '../../store/store.ts'
+import { sectionOctets } from '../../urlauth/section-octets.ts'
 import { type ParsedSection, type Partial, partialSpec, sectionSpec } from '../../wire/imap/section.ts'
 import type { CommandInput } from '../../wire/imap/tokens.ts'
 import type { Session } from '../session.ts'
 import type { FetchItem, ItemValue } from './item.ts'
-import { sectionOctets } from './section-octets.ts'
 
 export const bodyItem = (input: CommandInput): FetchItem =>
   input.peek() === '['

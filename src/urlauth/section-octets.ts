@@ -1,6 +1,6 @@
-/** The octets of a section as they are stored: for BODY[...], CATENATE and URLFETCH alike. */
-import type { MailStore, Message, OctetRange } from '../../store/store.ts'
-import { filterHeader, locateSection, type SectionSpec } from '../../wire/mime/section.ts'
+/** The octets of a section as they are stored: for BODY[...], CATENATE, URLFETCH and BURL alike. */
+import type { MailStore, Message, OctetRange } from '../store/store.ts'
+import { filterHeader, locateSection, type SectionSpec } from '../wire/mime/section.ts'
 
 /** Larger pieces flow at the reader's pace. */
 const streamFrom = 65_536
@@ -44,6 +44,22 @@ function cut(range: OctetRange, window: Window | undefined): OctetRange {
   if (!window) return range
   const start = Math.min(range.start + window.start, range.end)
   return { start, end: Math.min(start + (window.octets ?? range.end), range.end) }
+}
+
+/** The message that a URL names; undefined when it is not there, or UIDVALIDITY is another (CA-15, UA-35). */
+export async function messageOf(
+  store: MailStore,
+  account: number,
+  source: { readonly mailbox: string; readonly uidValidity: number | undefined; readonly uid: number },
+): Promise<Message | undefined> {
+  return store.read(account, async (view) => {
+    const mailbox = await view.mailbox(source.mailbox)
+    if (!mailbox?.selectable) return undefined
+    if (source.uidValidity !== undefined && source.uidValidity !== mailbox.uidValidity) return undefined
+    const uids = [{ from: source.uid, to: source.uid }]
+    for await (const [message] of view.messages(mailbox.id, { uids, digest: true })) return message
+    return undefined
+  })
 }
 
 /** All of it in memory: for what will be stored or sent whole. */

@@ -1,0 +1,132 @@
+/** The key table and the sections of URLAUTH, from the mailbox store: for URLFETCH and for BURL. */
+import type { PartRange } from '../model/message-digest.ts'
+import type { MailStore, Message } from '../store/store.ts'
+import { decodeTransfer } from '../wire/mime/decode-transfer.ts'
+import {
+  enclosedStructure,
+  headerStructure,
+  Measure,
+  messageStructure,
+  partStructure,
+  withIdentityEncoding,
+} from '../wire/mime/part-structure.ts'
+import { partAt, type SectionSpec } from '../wire/mime/section.ts'
+import { messageOf, type SectionOctets, sectionOctets } from './section-octets.ts'
+import type { AccessKeys, FetchedSection, SectionRequest, Sections } from './sources.ts'
+
+/** Who has an account, by canonical user name; whoever may not log in any more is not found (UA-23). */
+export interface Owners {
+  find(user: string): Promise<{ readonly id: number } | undefined>
+}
+
+/** No account has this number: what is asked of it costs what is asked of an account (SC-21). */
+const nobody = 0
+
+export function createMailboxSources(store: MailStore, owners: Owners): AccessKeys & Sections {
+  const accountOf = async (owner: string): Promise<number> => (await owners.find(owner))?.id ?? nobody
+  const mailboxOf = async (account: number, name: string): Promise<number | undefined> => {
+    const mailbox = await store.read(account, (view) => view.mailbox(name))
+    return mailbox?.selectable ? mailbox.id : undefined
+  }
+  return {
+    async accessKey(owner, name) {
+      const account = await accountOf(owner)
+      return store.read(account, async (view) => {
+        const mailbox = await view.mailbox(name)
+        const key = await view.accessKey(mailbox?.id ?? 0)
+        return mailbox?.selectable ? key : undefined
+      })
+    },
+    async makeAccessKey(owner, name) {
+      const account = await accountOf(owner)
+      const mailbox = await mailboxOf(account, name)
+      if (mailbox === undefined) return undefined
+      const [result] = await store.write(account, [{ op: 'access-key', mailbox }])
+      return result?.op === 'access-key' ? result.key : undefined
+    },
+    async section(request) {
+      const message = await messageOf(store, await accountOf(request.owner), request)
+      if (!message) return undefined
+      return request.form === 'binary'
+        ? decodedSection(store, message, request)
+        : storedSection(store, message, request)
+    },
+  }
+}
+
+type What = Pick<SectionRequest, 'section' | 'partial'>
+
+async function storedSection(
+  store: MailStore,
+  message: Message,
+  { section, partial }: What,
+): Promise<FetchedSection | undefined> {
+  const found = await sectionOctets(store, message, section, partial)
+  return (
+    found && {
+      octets: found.size,
+      open: () => chunks(found),
+      bodyPartStructure: () => structureOf(store, message, section),
+      // A message with NUL is not stored as it came (RFC 3516 §6).
+      hasNul: false,
+    }
+  )
+}
+
+async function decodedSection(
+  store: MailStore,
+  message: Message,
+  { section, partial }: What,
+): Promise<FetchedSection | undefined | 'undecodable'> {
+  const leaf = leafOf(message, section)
+  // Messages, multiparts and headers have identity encodings only (RFC 2045 §6.4).
+  if (!leaf) return storedSection(store, message, { section, partial })
+  const body = await store.readBlob(message.blob, { start: leaf.bodyStart, end: leaf.bodyEnd })
+  const decoded = decodeTransfer(leaf, body)
+  if (!decoded) return 'undecodable'
+  const measure = new Measure().add(decoded)
+  const start = partial?.start ?? 0
+  const octets = partial
+    ? decoded.subarray(start, partial.octets === undefined ? undefined : start + partial.octets)
+    : decoded
+  return {
+    octets: octets.length,
+    open: () => chunks({ size: octets.length, content: octets }),
+    bodyPartStructure: async () =>
+      withIdentityEncoding((await structureOf(store, message, section)) ?? '', measure.result),
+    hasNul: octets.includes(0),
+  }
+}
+
+/** The part whose body the section is, if it has neither parts nor an enclosed message. */
+function leafOf({ digest }: Message, { part, text }: SectionSpec): PartRange | undefined {
+  const found = partAt(digest.structure, part)
+  const isBody = part.length > 0 && text === undefined
+  const isText = text === 'TEXT'
+  const at = isBody ? found : isText ? (part.length === 0 ? found : found?.parts[0]) : undefined
+  return at && at.parts.length === 0 && !/^(?:multipart|message)\//.test(at.type) ? at : undefined
+}
+
+/** As stored. Of a range of it, the structure of the whole: what it is a range of. */
+async function structureOf(
+  store: MailStore,
+  message: Message,
+  section: SectionSpec,
+): Promise<string | undefined> {
+  const { digest } = message
+  const part = partStructure(digest.bodyStructure, section.part)
+  if (section.text === 'TEXT') return section.part.length === 0 ? part : part && enclosedStructure(part)
+  if (section.text === undefined && section.part.length > 0) return part
+  const whole = await sectionOctets(store, message, section)
+  if (!whole) return undefined
+  const measure = new Measure()
+  for await (const piece of chunks(whole)) measure.add(piece)
+  return section.text === undefined
+    ? messageStructure(measure.result, digest)
+    : headerStructure(measure.result)
+}
+
+async function* chunks({ content }: SectionOctets): AsyncIterable<Uint8Array> {
+  if (content instanceof Uint8Array) yield content
+  else yield* content
+}
