@@ -1,6 +1,6 @@
 /** Acceptance of MM4 (TS 23.140 §8.4): requests become messages and reports and are answered, answers find their request. */
 
-import { readMm4Forward, readMm4Report, writeMm4Report } from '../mapping/carriers/mm4.ts'
+import { readMm4Forward, readMm4Report } from '../mapping/carriers/mm4.ts'
 import {
   type Mm4Answer,
   type Mm4Head,
@@ -25,6 +25,7 @@ import { answeredText, type Mm4Answers, waitingOf } from '../queue/mm4-answers.t
 import type { Spool } from '../queue/spool.ts'
 import type { Routed } from './groups.ts'
 import type { AcceptMmsReport } from './mms-reports.ts'
+import { mmsReportEntry } from './report-entries.ts'
 
 /** What MM4 needs of acceptance in general. */
 export interface Mm4Surroundings {
@@ -163,7 +164,8 @@ export function createMm4Acceptor(around: Mm4Surroundings): Mm4Acceptor {
       around.context(queueId, now),
     )
     if (isRefusal(read)) return refused(request, queueId, read, [])
-    const taken = await around.report(read, { peer: peerKey, queueId })
+    const { duplicateKey } = stored(request, { queueId, at: now, status: 'Ok' })
+    const taken = await around.report(read, { peer: peerKey, queueId, duplicateKey })
     const status: Mm4Status = taken === 'taken' ? 'Ok' : 'Error-message-not-found'
     const answer = answerEntry(request, queueId, { status }, now)
     // Apart from the report: a crash between them makes the peer ask again, and it is then known (RPT-006).
@@ -238,11 +240,7 @@ export function createMm4Acceptor(around: Mm4Surroundings): Mm4Acceptor {
       delivery: { status: 'unreachable', raw: why.refused },
       text: why.text,
     }
-    const written = writeMm4Report(report, { peerKey, peer }, undefined, around.context(queueId, now))
-    const to = isRefusal(written) ? undefined : written.envelope.rcptTo[0]?.path
-    return isRefusal(written) || to === undefined
-      ? []
-      : [ownEntry(queueId, Buffer.concat(written.octets), to, peerKey, now)]
+    return [mmsReportEntry([{ report, peer: peerKey }], queueId, now, settings, undefined, [])]
   }
 
   /** A message of our own to the peer: sent as it is, from our system address, never answered by a report (MAP-205). */

@@ -115,20 +115,24 @@ test('MAP-202: a request repeated after its answer went lost is answered again, 
   expect(await inbox(gateway)).toHaveLength(1)
 })
 
+let refusing: ReturnType<typeof between> | undefined
 test.each<[string, string, readonly string[], string]>([
   ['MAP-074: hidden', 'Error-service-denied', ['X-Mms-Sender-Visibility: Hide'], 'alice@example.net'],
   ['MAP-071: reply charging', 'Error-service-denied', ['X-Mms-Reply-Charging-ID: "1"'], 'alice@example.net'],
   ['MAP-211: expiry', 'Error-message-format-corrupt', ['X-Mms-Expiry: soon'], 'alice@example.net'],
   ['SEC-060: no relaying', 'Error-sending-address-unresolved', [], 'someone@elsewhere.example'],
   ['ADR-045: back to the peer', 'Error-service-denied', [], '+447700900999/TYPE=PLMN@mms.example.net'],
-])('MAP-168, %s is told by %s', async (_, status, extra, to) => {
-  const { gateway, sink, client } = await between()
-  expect(await client.send(fromPeer, [to], forwardReq(extra))).toMatch(/^250/)
-  const res = await eventually(() => sink.taken[0])
+])('MAP-168, %s is told by %s', async (name, status, extra, to) => {
+  refusing ??= between()
+  const { gateway, sink, client } = await refusing
+  const id = `"${name}"`
+  expect(await client.send(fromPeer, [to], forwardReq(extra, [id, id]))).toMatch(/^250/)
+  const res = await eventually(() => sink.taken.find((m) => header(m, 'X-Mms-Transaction-ID') === id))
   expect(header(res, 'X-Mms-Request-Status-Code')).toBe(status)
   expect(header(res, 'X-Mms-Status-Text')).toBeTruthy()
   expect(await inbox(gateway)).toEqual([])
-  expect(gateway.logged.some((l) => l.message === 'an MM was refused')).toBe(true)
+  const refused = gateway.logged.filter((l) => l.message === 'an MM was refused')
+  expect(refused.some((l) => JSON.stringify(l.fields).includes(name))).toBe(true)
 })
 
 test('RPT-050, RPT-051: without an answer to give, or for some recipients, a delivery report tells it', async () => {
@@ -136,31 +140,33 @@ test('RPT-050, RPT-051: without an answer to give, or for some recipients, a del
   const asked = ['X-Mms-Delivery-Report: Yes']
   const to = ['alice@example.net', 'nobody@mms.example.net']
   await client.send(fromPeer, to, forwardReq(asked))
-  // The answer, and a report for each: alice's mailbox is here (RPT-053).
-  await eventually(() => sink.taken.length === 3)
-  const reports = sink.taken.filter((m) => type(m) === 'MM4_delivery_report.REQ')
-  const statuses = reports.map((m) => header(m, 'X-Mms-MM-Status-Code'))
-  expect(statuses.sort()).toEqual(['Retrieved', 'Unreachable'])
-  const report = reports.find((m) => header(m, 'X-Mms-MM-Status-Code') === 'Unreachable')!
+  const unreachable = (id: string) =>
+    sink.taken.filter(
+      (m) =>
+        header(m, 'X-Mms-MM-Status-Code') === 'Unreachable' && header(m, 'X-Mms-Message-ID') === `"${id}"`,
+    )
+  const report = await eventually(() => unreachable('B-1')[0])
+  expect(type(report)).toBe('MM4_delivery_report.REQ')
   expect(header(report, 'From')).toBe('nobody@mms.example.net')
   expect(header(report, 'To')).toBe('+447700900123/TYPE=PLMN')
   expect(report.rcptTo).toEqual(['<+447700900123/TYPE=PLMN@127.0.0.1>'])
   expect(await eventually(async () => (await inbox(gateway)).length === 1)).toBe(true)
+  await eventually(() => sink.taken.some((m) => header(m, 'X-Mms-Request-Status-Code') === 'Ok'))
 
-  sink.taken.length = 0
   const silent = forwardReq(asked, ['"T-2"', '"B-3"']).replace('Ack-Request: Yes', 'Ack-Request: No')
   await client.send(fromPeer, ['nobody@mms.example.net'], silent)
-  await eventually(() => sink.taken.length === 1)
-  expect(type(sink.taken[0]!)).toBe('MM4_delivery_report.REQ')
+  await eventually(() => unreachable('B-3').length === 1)
   // MAP-200: what is malformed is dropped with a record where nobody can be answered.
-  await client.send(
-    fromPeer,
-    ['alice@example.net'],
-    silent.replace(/^From:.*\r\n/m, '').replace('T-2', 'T-3'),
-  )
+  const broken = silent
+    .replace(/^From:.*\r\n/m, '')
+    .replace('T-2', 'T-3')
+    .replace('B-3', 'B-4')
+  await client.send(fromPeer, ['alice@example.net'], broken)
   await eventually(() => gateway.logged.find((l) => JSON.stringify(l).includes('From is missing')))
   await pause(200)
-  expect(sink.taken).toHaveLength(1)
+  const told = sink.taken.map((m) => header(m, 'X-Mms-Message-ID'))
+  expect(told).not.toContain('"B-4"')
+  expect(sink.taken.filter((m) => type(m)?.endsWith('.RES'))).toHaveLength(1)
 })
 
 test('MAP-212, SEC-001: from another address the same fields mean nothing', async () => {
@@ -319,6 +325,117 @@ test('an answer is believed only from the peer that was asked, and only for its 
   expect(await all.client.send('', ['system-user@mms.example.net'], wrong)).toMatch(/^250/)
   await pause(100)
   expect((await recipient(all))?.state).toBe('deferred')
+})
+
+/** A report about a request that the sink took. */
+const reportReq = (req: TakenMail, type: string, fields: readonly string[], transaction = 'R-1'): string =>
+  [
+    'X-Mms-3GPP-MMS-Version: 6.3.0',
+    `X-Mms-Message-Type: MM4_${type}.REQ`,
+    `X-Mms-Transaction-ID: "${transaction}"`,
+    `X-Mms-Message-ID: ${header(req, 'X-Mms-Message-ID')}`,
+    'X-Mms-Ack-Request: Yes',
+    'Sender: system-user@op-b.example',
+    'Date: Tue, 5 Mar 2024 12:00:00 +0100',
+    'From: +447700900123/TYPE=PLMN',
+    'To: alice@example.net',
+    ...fields,
+    '',
+    '',
+  ].join('\r\n')
+
+const asking = [
+  'From: alice@example.net',
+  'Disposition-Notification-To: alice@example.net',
+  'Message-ID: <a2@example.net>',
+  '',
+  'hello',
+].join('\r\n')
+
+async function asked() {
+  const all = await between()
+  const sender = await smtpClient(all.gateway.addresses.smtp!)
+  await sender.command('MAIL FROM:<alice@example.net> RET=HDRS ENVID=E1')
+  await sender.command('RCPT TO:<+447700900123@mms.example.net> NOTIFY=SUCCESS,FAILURE')
+  await sender.command('DATA')
+  sender.write(`${asking}\r\n.\r\n`)
+  expect(await sender.reply()).toMatch(/^250/)
+  const req = await eventually(() => all.sink.taken[0])
+  const mails = async (count: number) =>
+    eventually(async () => {
+      const list = await inbox(all.gateway)
+      return list.length === count && list.map((m) => m.toString('latin1'))
+    })
+  return { ...all, req, mails }
+}
+
+test('RPT-003, RPT-020, RPT-040, MAP-204: reports of the peer become DSN and MDN, and are answered', async () => {
+  const all = await asked()
+  expect(header(all.req, 'X-Mms-Delivery-Report')).toBe('Yes')
+  expect(header(all.req, 'X-Mms-Read-Reply')).toBe('Yes')
+  await settled(all, 'deferred')
+  await all.client.send('', ['system-user@mms.example.net'], res(all.req, 'Ok'))
+  await settled(all, 'relayed')
+
+  const retrieved = reportReq(all.req, 'delivery_report', ['X-Mms-MM-Status-Code: Retrieved'])
+  expect(await all.client.send('system-user@op-b.example', ['alice@example.net'], retrieved)).toMatch(/^250/)
+  const [dsn] = await all.mails(1)
+  expect(dsn).toContain('Action: delivered')
+  expect(dsn).toContain('Original-Envelope-Id: E1')
+  expect(dsn).toContain('X-MMS-Status: Retrieved')
+  const answers = () => all.sink.taken.filter((m) => type(m)?.endsWith('.RES'))
+  const first = await eventually(() => answers()[0])
+  expect(type(first)).toBe('MM4_delivery_report.RES')
+  expect(header(first, 'X-Mms-Request-Status-Code')).toBe('Ok')
+  expect(header(first, 'X-Mms-Transaction-ID')).toBe('"R-1"')
+  expect(header(first, 'X-Mms-Message-ID')).toBe(header(all.req, 'X-Mms-Message-ID'))
+
+  const read = reportReq(all.req, 'read_reply_report', ['X-Mms-Read-Status: Read'], 'R-2')
+  await all.client.send('system-user@op-b.example', ['alice@example.net'], read)
+  const [, mdn] = await all.mails(2)
+  expect(mdn).toContain('MDN-sent-automatically; displayed')
+  // The same request again is done once, and an echo is not answered (MAP-202).
+  await all.client.send('system-user@op-b.example', ['alice@example.net'], read)
+  await pause(300)
+  await all.mails(2)
+  expect(answers()).toHaveLength(2)
+})
+
+test('RPT-003: a report that is faster than the answer finds its message', async () => {
+  const all = await asked()
+  await settled(all, 'deferred')
+  const expired = reportReq(all.req, 'delivery_report', ['X-Mms-MM-Status-Code: Expired'])
+  await all.client.send('system-user@op-b.example', ['alice@example.net'], expired)
+  const [dsn] = await all.mails(1)
+  expect(dsn).toContain('Status: 5.4.7')
+})
+
+test('RPT-003, SEC-050: a report about no message of ours: Error-message-not-found, and nothing else', async () => {
+  const all = await asked()
+  await settled(all, 'deferred')
+  const foreign = reportReq(all.req, 'delivery_report', ['X-Mms-MM-Status-Code: Retrieved']).replace(
+    /X-Mms-Message-ID: .*/,
+    'X-Mms-Message-ID: "guessed"',
+  )
+  await all.client.send('system-user@op-b.example', ['alice@example.net'], foreign)
+  const answer = await eventually(() => all.sink.taken.find((m) => type(m)?.endsWith('.RES')))
+  expect(header(answer, 'X-Mms-Request-Status-Code')).toBe('Error-message-not-found')
+  expect(await inbox(all.gateway)).toEqual([])
+})
+
+test('RPT-053, MAP-206, MAP-210: delivery to a mailbox is reported to the peer, until it answers', async () => {
+  const { sink, client, gateway } = await between({ mm4: { ackTimeout: 1 } })
+  await client.send(fromPeer, ['alice@example.net'], forwardReq(['X-Mms-Delivery-Report: Yes']))
+  const reports = () => sink.taken.filter((m) => type(m) === 'MM4_delivery_report.REQ')
+  const report = await eventually(() => reports()[0])
+  expect(header(report, 'X-Mms-MM-Status-Code')).toBe('Retrieved')
+  expect(header(report, 'X-Mms-Message-ID')).toBe('"B-1"')
+  expect(header(report, 'To')).toBe('+447700900123/TYPE=PLMN')
+  expect(report.mailFrom).toContain('<system-user@mms.example.net>')
+  await eventually(() => reports().length === 2)
+  const answer = res(report, 'Ok').replace('MM4_Forward', 'MM4_delivery_report')
+  await client.send('', ['system-user@mms.example.net'], answer)
+  await eventually(async () => (await gateway.engine.spool.list({ open: true })).length === 0)
 })
 
 test('QUIRKS 43: what bounces to our system address is dropped with a record, hostile octets too', async () => {
