@@ -17,6 +17,7 @@ beforeAll(async () => {
           mm7RequestSeconds: 2,
           smtpCommandSeconds: 2,
           smtpDataSeconds: 2,
+          imapPreAuthSeconds: 2,
         },
       }),
     ),
@@ -65,7 +66,7 @@ async function raw(
   })
   for (const piece of pieces) {
     if (socket.destroyed) break
-    if (socket.write(piece)) continue
+    if (piece.length === 0 || socket.write(piece)) continue
     await new Promise<void>((resolve) => {
       socket.once('drain', () => resolve())
       socket.once('close', () => resolve())
@@ -216,6 +217,41 @@ test('SMTP: lines of 1 MB, NUL, 8-bit, endless parameters; then too many errors 
   expect(await other.command('NOOP')).toMatch(/^250/)
 })
 
+test('IMAP: literals of 2^63, 10,000 parentheses, 1 MB lines, NUL, bare LF: BAD or BYE, in every state', async () => {
+  const login = 'a LOGIN alice@example.net secret\r\n'
+  const parentheses = `${'('.repeat(10_000)}UID${')'.repeat(10_000)}`
+  const attacks = [
+    'x LOGIN {9223372036854775808}\r\n',
+    'x LOGIN {9223372036854775808+}\r\n',
+    'x LOGIN {99999999999999999999999999}\r\n',
+    `x SEARCH ${'NOT '.repeat(10_000)}ALL\r\n`,
+    `x SEARCH ${'('.repeat(10_000)}ALL${')'.repeat(10_000)}\r\n`,
+    `x FETCH 1 ${parentheses}\r\n`,
+    `x FETCH ${'1,'.repeat(30_000)}1 UID\r\n`,
+    `x ${'y'.repeat(1_000_000)}\r\n`,
+    'x NO\0OP\r\n',
+    'x NOOP\n\ny CAPABILITY\r\r\n',
+    '\r\n\r\n\r\n',
+    '* OK I am the server\r\n',
+    `x APPEND INBOX {18446744073709551615}\r\n`,
+    'x FETCH 1:99999999999999 BODY[1.2.3.99999999999999999]<0.99999999999>\r\n',
+    `x LIST "" "${'%'.repeat(5000)}x"\r\n`,
+  ]
+  for (const before of ['', login, `${login}b SELECT INBOX\r\n`])
+    for (const attack of attacks) {
+      const begun = performance.now()
+      const { text } = await raw(
+        served.ready.imap!,
+        [before, attack, 'z LOGOUT\r\n'],
+        /^(\* BYE|z (OK|BAD))[^\n]*\n/m,
+        4000,
+      )
+      expect(performance.now() - begun, attack.slice(0, 40)).toBeLessThan(4000)
+      expect(text, attack.slice(0, 40)).toMatch(/^(x|y|\*|z) (BAD|BYE|NO|OK)[^\n]*\n/m)
+      expect(text).not.toMatch(/SERVERBUG|node_modules|\.ts:\d/)
+    }
+}, 60_000)
+
 test('SEC-026: who says nothing, or a letter now and then, is sent away by each listener', async () => {
   const drip = async (address: string, first: string): Promise<boolean> => {
     const socket = connect(portOf(address), '127.0.0.1')
@@ -243,13 +279,16 @@ test('SEC-026: who says nothing, or a letter now and then, is sent away by each 
         'EHLO x\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<alice@example.net>\r\nDATA\r\nS',
       ),
       silent(served.ready.smtp!),
+      drip(served.ready.imap!, 'a LOG'),
+      silent(served.ready.imap!),
     ]),
-  ).toEqual([true, true, true, true, true])
+  ).toEqual([true, true, true, true, true, true, true])
 }, 30_000)
 
 test('connections beyond the limit of one address are turned away, and room is made again', async () => {
   for (const [address, refusal] of [
     [served.ready.smtp!, /^421 4\.7\.0/],
+    [served.ready.imap!, /^\* BYE /],
     [served.ready.mm7!, /^$/],
   ] as const) {
     const sockets = Array.from({ length: perIp }, () => connect(portOf(address), '127.0.0.1'))
