@@ -3,7 +3,8 @@
  * writer, and the caller's buffer must not be detached.
  */
 export function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
+  // Of its own memory, never a slice of a pool, and not filled with zeros first.
+  const whole = Buffer.allocUnsafeSlow(pieces.reduce((sum, piece) => sum + piece.length, 0))
   let at = 0
   for (const piece of pieces) {
     whole.set(piece, at)

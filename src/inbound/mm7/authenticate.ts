@@ -1,5 +1,5 @@
 /** Which peer speaks (MM7-028, MM7-029; RFC 7616, RFC 7617): by Basic or Digest credentials, else by its address. */
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, hash as oneShot, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Peer, Settings } from '../../model/settings.ts'
 import type { EpochMs } from '../../model/units.ts'
 
@@ -139,7 +139,7 @@ export class Authenticator {
 
 /** Constant time in the content of equally long texts (SEC-062). */
 function same(a: string, b: string): boolean {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+  const digest = (text: string): Buffer => oneShot('sha256', text, 'buffer')
   return timingSafeEqual(digest(a), digest(b))
 }
 

@@ -1,5 +1,5 @@
 /** The MM7 endpoint: SOAP over HTTP at /mm7 (mapping.md 2.3). */
-import { createHash } from 'node:crypto'
+import { hash as digest } from 'node:crypto'
 import type { AddressInfo, Socket } from 'node:net'
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { asFault } from '../../model/fault.ts'
@@ -186,7 +186,7 @@ export async function createMm7Server(options: Mm7ServerOptions): Promise<Mm7Ser
     if (refused) return refused
     const vaspId = vaspIdOf(message)
     const key = JSON.stringify([from.peer, vaspId ?? '', message.transactionId])
-    const hash = createHash('sha256').update(from.octets).digest('hex')
+    const hash = digest('sha256', from.octets, 'hex')
     const once = `${key}${hash}`
     try {
       // The same request while its first copy is still being written (MM7-060).
