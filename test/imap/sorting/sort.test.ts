@@ -54,13 +54,13 @@ describe('SORT criteria (RFC 5256 §3)', () => {
 
   test('SO-02: 100,000 records of one subject and date', () => {
     const many = Array.from({ length: 100_000 }, (_, n) => ({ n, subject: 'S', sent: 1 }))
-    const start = performance.now()
+    const start = process.cpuUsage()
     const sorted = sortRecords(many, [
       { key: 'SUBJECT', reverse: true },
       { key: 'DATE', reverse: false },
     ])
     expect(sorted.every(({ n }, i) => n === i)).toBe(true)
-    expect(performance.now() - start).toBeLessThan(1000)
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(1000)
   })
 })
 
@@ -92,9 +92,9 @@ describe('base subject (RFC 5256 §2.1)', () => {
   })
 
   test('SO-06, SC-36: what is taken off again and again costs bounded time', () => {
-    const start = performance.now()
+    const start = process.cpuUsage()
     for (const unit of ['re:', '[x]', '(fwd)', '[fwd:', '[', '[a] re', ' ']) baseSubject(unit.repeat(100_000))
-    expect(performance.now() - start).toBeLessThan(500)
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(500)
   })
 })
 

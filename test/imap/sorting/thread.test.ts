@@ -194,20 +194,21 @@ describe('THREAD=REFERENCES (RFC 5256 §3)', () => {
     }
     for (const [name, shape] of Object.entries(shapes)) {
       const list = mail(...Array.from({ length: count }, (_, i) => shape(i)))
-      const start = performance.now()
+      const start = process.cpuUsage()
       const text = threadLists(threadByReferences(list))
-      const took = performance.now() - start
+      // Time of this process: a machine with other work to do must not fail the test.
+      const took = process.cpuUsage(start).user / 1000
       expect(text.length).toBeGreaterThan(count)
       expect(took, name).toBeLessThan(3000)
     }
-  })
+  }, 60_000)
 
   test('SO-17: 10,000 ids in one References, and each again in its own', () => {
     const ids = Array.from({ length: 10_000 }, (_, i) => `m${i}`)
     const list = mail({ id: 'last', refs: ids }, { id: 'other', refs: ids.toReversed() })
-    const start = performance.now()
+    const start = process.cpuUsage()
     expect(threadLists(threadByReferences(list))).toBe('((1)(2))')
-    expect(performance.now() - start).toBeLessThan(1000)
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(1000)
   })
 })
 

@@ -215,11 +215,11 @@ describe('IMAP URLs (RFC 5092)', () => {
         parseImapUrl(`/a/;UID=1${text}`)
       }),
     )
-    const start = performance.now()
+    const start = process.cpuUsage()
     for (const unit of ['/..', ';', '/;UID=1', '%41', ';URLAUTH=a:', '@', 'a+', '&'])
       for (const head of ['/', 'imap://', '/a/;UID=1;URLAUTH='])
         parseImapUrl((head + unit.repeat(4096)).slice(0, 4096))
-    expect(performance.now() - start).toBeLessThan(500)
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(500)
   })
 
   test('RFC 5092 §8: what is written is read as the same values', () => {
