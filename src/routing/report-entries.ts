@@ -8,7 +8,7 @@ import type { EpochMs } from '../model/units.ts'
 import { giveUpMs } from '../queue/schedule.ts'
 import type { Ways } from './ways.ts'
 
-/** undefined: no way leads to the address. */
+/** undefined: no way leads to the address, or none by mail: a handset is not sent reports on mail (backscatter). */
 export async function ownMailEntry(
   mail: OwnMail,
   queueId: string,
@@ -18,7 +18,7 @@ export async function ownMailEntry(
   marks: readonly NewReportMark[],
 ): Promise<NewQueueEntry | undefined> {
   const deliveries = await ways.own(mail.to, now)
-  if (deliveries.length === 0) return undefined
+  if (deliveries.length === 0 || deliveries.some((d) => d.target.startsWith('mm'))) return undefined
   const session: SmtpSession = {
     peer: null,
     ehlo: settings.gateway.host,

@@ -1,0 +1,209 @@
+/** What only time brings: late, too late, given up; and next hops that say nothing more. The clock is the test's own. */
+import { readFileSync } from 'node:fs'
+import { afterEach, expect, test } from 'vitest'
+import type { CaseSettings } from '../../src/cli/conform/case-folder.ts'
+import { type CaseGateway, openGateway } from '../../src/cli/conform/gateway.ts'
+import { writeHttp } from '../../src/cli/conform/http-octets.ts'
+import { createFakePeers, type FakePeers } from '../../src/cli/conform/peers.ts'
+import type { EnvelopePath } from '../../src/model/smtp-envelope.ts'
+import { type DeliveryStatusReport, readReport } from '../../src/wire/mime/report.ts'
+import { readMm7 } from '../../src/wire/mm7/read.ts'
+import { element, schemaNamespace, writeMm7 } from '../../src/wire/mm7/write.ts'
+import { childText } from '../../src/wire/mm7/xml.ts'
+
+const defaults = JSON.parse(
+  readFileSync(new URL('../../fixtures/rfc4356/defaults.json', import.meta.url), 'utf8'),
+) as CaseSettings
+const clock = Date.parse(defaults.clock)
+const hour = 3_600_000
+const namespace = schemaNamespace('REL-6-MM7-1-4')
+const handset = '+12025550123@mms.example.net'
+
+/** The MMSC says this code to everything, until it is changed. */
+let code = 1000
+let peers: FakePeers
+let gateway: CaseGateway
+
+async function open(over: Partial<CaseSettings> = {}, smtpReply?: string): Promise<void> {
+  const settings = { ...defaults, ...over }
+  peers = createFakePeers(settings, {
+    smtp: () => (smtpReply ? [{ command: '.', reply: smtpReply }] : []),
+    http: () => {
+      if (code === 1000) return undefined
+      const status = [element('StatusCode', String(code)), element('StatusText', 'as told')]
+      const answer = writeMm7({
+        transactionId: 't',
+        namespace,
+        body: element('SubmitRsp', [element('Status', status)]),
+      })
+      return writeHttp('HTTP/1.1 200 OK', { 'Content-Type': answer.contentType }, Buffer.concat(answer.body))
+    },
+  })
+  gateway = await openGateway(settings, clock, peers)
+}
+afterEach(async () => {
+  code = 1000
+  await gateway.close()
+})
+
+async function mail(
+  rcptTo: readonly (EnvelopePath & { readonly path: string })[],
+  mailFrom: EnvelopePath = { path: 'alice@example.org', params: {} },
+): Promise<void> {
+  const session = {
+    peer: 'internet',
+    ehlo: 'c',
+    ip: '198.51.100.7',
+    port: 25,
+    auth: null,
+    tls: false,
+    esmtp: true,
+  }
+  const octets = Buffer.from(
+    'From: alice@example.org\r\nSubject: x\r\nMessage-ID: <a1@example.org>\r\n\r\nhi\r\n',
+  )
+  const accepted = await gateway.acceptor.mail({ session, mailFrom, rcptTo, receivedAt: clock / 1000 }, [
+    octets,
+  ])
+  expect(accepted).toHaveProperty('queueId')
+  await gateway.runDue()
+}
+/** Every attempt that falls into the time, at its time. */
+async function pass(until: number): Promise<void> {
+  for (;;) {
+    const due = await gateway.spool.nextDue()
+    if (due === undefined || due > until) break
+    gateway.setClock(due)
+    await gateway.runDue()
+  }
+  gateway.setClock(until)
+}
+const told = (): string[] =>
+  peers.items.flatMap((item) => {
+    const report = item.kind === 'smtp' && item.octets ? readReport(item.octets) : undefined
+    return report?.kind === 'delivery-status' ? [statusOf(report)] : []
+  })
+const statusOf = ({ recipients }: DeliveryStatusReport): string =>
+  recipients.map((r) => `${r.action} ${r.status}`).join(', ')
+
+test('RPT-015: late after four hours, again a day later, given up after five days', async () => {
+  await open()
+  code = 3000
+  await mail([{ path: handset, params: { NOTIFY: 'DELAY,FAILURE' } }])
+  await pass(clock + 3.9 * hour)
+  expect(told()).toEqual([])
+  await pass(clock + 6 * hour)
+  expect(told()).toEqual(['delayed 4.3.0'])
+  await pass(clock + 27 * hour)
+  expect(told()).toHaveLength(1)
+  await pass(clock + 30 * hour)
+  expect(told()).toEqual(['delayed 4.3.0', 'delayed 4.3.0'])
+  await pass(clock + 125 * hour)
+  expect(told().at(-1)).toBe('failed 5.4.7')
+  expect(told()).toHaveLength(6)
+})
+
+test('RPT-015: without DELAY nobody is told that it is late', async () => {
+  await open()
+  code = 4006
+  await mail([{ path: handset, params: {} }])
+  await pass(clock + 48 * hour)
+  expect(told()).toEqual([])
+})
+
+test('RPT-030, RFC 2852 §4.1.4: mode N late: delayed 4.4.7 once, delivery goes on; mode R: failed 5.4.7', async () => {
+  await open()
+  code = 3000
+  await mail([{ path: handset, params: {} }], { path: 'alice@example.org', params: { BY: '600;N' } })
+  await pass(clock + 3 * hour)
+  expect(told()).toEqual(['delayed 4.4.7'])
+  code = 1000
+  await pass(clock + 5 * hour)
+  expect(told()).toEqual(['delayed 4.4.7', 'relayed 2.0.0'])
+  await gateway.close()
+
+  await open()
+  code = 3000
+  await mail([{ path: handset, params: {} }], { path: 'alice@example.org', params: { BY: '600;R' } })
+  await pass(clock + 0.5 * hour)
+  expect(told()).toEqual(['failed 5.4.7'])
+})
+
+test('RPT-030: NEVER is told nothing of mode N; a trace is told in mode R too', async () => {
+  await open()
+  await mail(
+    [
+      { path: handset, params: { NOTIFY: 'NEVER' } },
+      { path: '+12025550124@mms.example.net', params: {} },
+    ],
+    { path: 'alice@example.org', params: { BY: '600;NT' } },
+  )
+  expect(told()).toEqual(['relayed 2.0.0'])
+})
+
+const submit = async (more: readonly ReturnType<typeof element>[] = []): Promise<void> => {
+  const content = writeMm7({
+    transactionId: 'v',
+    namespace,
+    body: element('SubmitReq', [
+      element('SenderIdentification', [
+        element('VASPID', 'acme'),
+        element('SenderAddress', [element('ShortCode', '7777')]),
+      ]),
+      element('Recipients', [element('To', [element('RFC2822Address', 'bob@example.org')])]),
+      element('Subject', 'x'),
+      ...more,
+    ]),
+  })
+  const octets = Buffer.concat(content.body)
+  const result = await gateway.acceptor.mm7(readMm7(content.contentType, octets), {
+    peer: 'vasp1',
+    ip: '192.0.2.20',
+    octets,
+    contentType: content.contentType,
+    receivedAt: clock,
+  })
+  expect(result.status).toBe(1000)
+  await gateway.runDue()
+}
+const reports = (): string[] =>
+  peers.items.flatMap((item) => {
+    if (item.kind !== 'http') return []
+    const text = item.octets.toString('utf8')
+    const request = readMm7('text/xml', Buffer.from(text.slice(text.indexOf('\r\n\r\n') + 4)))
+    return [`${request.operation} ${childText(request.body, 'MMStatus')}`]
+  })
+const asked = element('DeliveryReport', 'true')
+
+test('RPT-052: a next hop without DSN has the mail: Forwarded; one with DSN will say so itself', async () => {
+  await open({ nextHop: { relay: [] } })
+  await submit([asked])
+  expect(reports()).toEqual(['DeliveryReportReq Forwarded'])
+  await gateway.close()
+  await open()
+  await submit([asked])
+  expect(reports()).toEqual([])
+})
+
+test('RPT-039, RPT-050, AMB-40: a failure that nobody asked about is not reported; DeliveryReport false neither', async () => {
+  await open({}, '554 5.7.1 no')
+  await submit()
+  await submit([element('DeliveryReport', 'false')])
+  expect(reports()).toEqual([])
+  await submit([asked])
+  expect(reports()).toEqual(['DeliveryReportReq Rejected'])
+})
+
+test('RPT-010, RPT-056: a DSN that cannot be delivered, or whose address is a number, goes nowhere', async () => {
+  await open({}, '554 5.7.1 no')
+  code = 2002
+  await mail([{ path: handset, params: {} }])
+  expect(told()).toEqual(['failed 5.1.1'])
+  await mail([{ path: handset, params: {} }], { path: '+12025550199@mms.example.net', params: {} })
+  await pass(clock + 200 * hour)
+  expect(told()).toHaveLength(1)
+  expect(peers.items.filter((i) => i.kind === 'http')).toHaveLength(2)
+  expect(
+    gateway.log.filter((l) => l.includes('cannot be delivered') || l.includes('could not be delivered')),
+  ).toHaveLength(2)
+})
