@@ -12,7 +12,7 @@ import type { SmtpEnvelope } from '../model/smtp-envelope.ts'
 import type { EpochMs } from '../model/units.ts'
 import { mayFollow } from '../queue/correlation.ts'
 import { type MailReport, readReport } from '../wire/mime/report.ts'
-import { scanMessage } from '../wire/mime/scan.ts'
+import { scanHeaderBlock } from '../wire/mime/scan.ts'
 import type { AcceptorOptions } from './accept.ts'
 import { type MmsReport, mmsReportEntry } from './report-entries.ts'
 import type { Ways } from './ways.ts'
@@ -200,7 +200,7 @@ export function createMailReports(options: AcceptorOptions, ways: Ways): MailRep
     reportAddress,
     isAwaited: async (queueId) => isMms(await originals.byQueueId(queueId)),
     async accept(envelope, octets, now) {
-      const header = scanMessage(octets, { depth: 0, parts: 0 })
+      const header = scanHeaderBlock(octets)
       const isCandidate =
         header.type === 'multipart'
           ? header.subtype === 'report' || envelope.mailFrom.path === null

@@ -5,7 +5,7 @@ import type { Outcome } from '../../model/queue.ts'
 import { isRefusal } from '../../model/refusal.ts'
 import type { EpochMs } from '../../model/units.ts'
 import { returnedHeader, writeReport } from '../../wire/mime/report-write.ts'
-import { scanMessage } from '../../wire/mime/scan.ts'
+import { scanHeaderBlock } from '../../wire/mime/scan.ts'
 import { mailAddressOf } from '../addresses.ts'
 import type { MappingContext } from '../context.ts'
 import { oneLine } from '../element.ts'
@@ -224,7 +224,7 @@ function returnedOf(
   const mayReturn = origin.ret === 'full' || (origin.ret === undefined && origin.size <= returnWhole)
   const header = returnedHeader(Buffer.from(origin.header, 'latin1'))
   if (!isFailure || !mayReturn || octets === undefined) return { form: 'header', octets: header }
-  const { bodyStart } = scanMessage(octets, { depth: 0, parts: 0 })
+  const { bodyStart } = scanHeaderBlock(octets)
   return {
     form: 'message',
     octets: Buffer.concat([header, Buffer.from('\r\n'), octets.subarray(bodyStart)]),

@@ -3,7 +3,7 @@ import type { NeutralMessage } from '../../model/neutral.ts'
 import type { MailOrigin, MmsOrigin, NewOriginal, OriginalRecipient } from '../../model/original.ts'
 import { isRefusal } from '../../model/refusal.ts'
 import type { SmtpEnvelope } from '../../model/smtp-envelope.ts'
-import { fieldValue, scanMessage } from '../../wire/mime/scan.ts'
+import { fieldValue, scanHeaderBlock } from '../../wire/mime/scan.ts'
 import { mailReversePath } from '../carriers/mail.ts'
 import type { MappingContext } from '../context.ts'
 import { returnWhole } from './dsn.ts'
@@ -15,7 +15,7 @@ interface RoutedRecipient {
 
 /** A mail's own data; the header block is copied, since the octets go before the last report may come. */
 export function mailOrigin(message: NeutralMessage, envelope: SmtpEnvelope, octets: Uint8Array): MailOrigin {
-  const { bodyStart } = scanMessage(octets, { depth: 0, parts: 0 })
+  const { bodyStart } = scanHeaderBlock(octets)
   const block = Buffer.from(octets.buffer, octets.byteOffset, bodyStart).toString('latin1')
   const { HOLDFOR, HOLDUNTIL } = envelope.mailFrom.params
   return {
@@ -35,7 +35,7 @@ export function mailOrigin(message: NeutralMessage, envelope: SmtpEnvelope, octe
 
 /** The Message-ID as it stands in the mail; null: it had none, or one that could not be used (MAP-026). */
 export function mailMessageId(message: NeutralMessage, octets: Uint8Array): string | null {
-  const node = scanMessage(octets, { depth: 0, parts: 0 })
+  const node = scanHeaderBlock(octets)
   return fieldValue(octets, node, 'Message-ID')?.trim() === message.messageId ? message.messageId : null
 }
 

@@ -7,7 +7,7 @@ import { decodeText } from './charset.ts'
 import { decodeWords } from './encoded-words.ts'
 import type { MimeNode } from './node.ts'
 import { withoutComments } from './parameters.ts'
-import { decodeBody, fieldValue, partRanges, scanEntity, scanMessage } from './scan.ts'
+import { decodeBody, fieldValue, partRanges, scanEntity, scanHeaderBlock, scanMessage } from './scan.ts'
 
 export interface TypedValue {
   /** Lower case; 'rfc822' where a peer left it out. */
@@ -150,7 +150,7 @@ function commonOf(
 function messageIdIn(octets: Uint8Array, returned: MimeNode): string | undefined {
   // An encoded message/rfc822 is illegal and yet sent: its octets are decoded first.
   const block = decodeBody(octets, returned)
-  const header = scanMessage(block, { depth: 0, parts: 0 })
+  const header = scanHeaderBlock(block)
   return bracketed(fieldValue(block, header, 'Message-ID'))
 }
 

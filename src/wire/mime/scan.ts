@@ -20,6 +20,15 @@ type MutableNode = { -readonly [K in keyof MimeNode]: MimeNode[K] }
 export const scanMessage = (octets: Uint8Array, limits: ScanLimits = defaultScanLimits): MimeNode =>
   scanEntity(octets, 0, octets.length, limits)
 
+/** The header block alone; the body is not looked at, however long it is. */
+export function scanHeaderBlock(octets: Uint8Array): MimeNode {
+  const buffer = bufferOf(octets)
+  const crlf = buffer.indexOf('\r\n\r\n')
+  const lf = (crlf < 0 ? buffer : buffer.subarray(0, crlf)).indexOf('\n\n')
+  const end = lf >= 0 ? lf + 2 : crlf >= 0 ? crlf + 4 : buffer.length
+  return scanEntity(octets, 0, end, { depth: 0, parts: 0 })
+}
+
 /** A header block and body in [start, end). */
 export function scanEntity(
   octets: Uint8Array,
