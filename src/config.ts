@@ -53,6 +53,7 @@ const Peer = Type.Object(
       ]),
     ),
     emitContentClass: Type.Optional(Bool),
+    askFailures: Type.Optional(Bool),
     countSubject: Type.Optional(Bool),
     ackRequest: Type.Optional(Bool),
     numbers: Type.Optional(Type.Array(Type.String({ pattern: '^\\+\\d+$' }))),
@@ -118,6 +119,8 @@ const Config = Type.Object(
       {
         rejectedAction: Type.Union([Type.Literal('table4'), Type.Literal('failed')]),
         deliverUnmatched: Bool,
+        keepDays: Type.Optional(Count),
+        keepReadDays: Type.Optional(Count),
       },
       closed,
     ),

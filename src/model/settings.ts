@@ -24,7 +24,13 @@ export interface Settings {
   readonly routes: readonly Route[]
   readonly presentation: 'preserve' | 'mixed'
   readonly trace: { readonly showIp: boolean }
-  readonly reports: { readonly rejectedAction: 'table4' | 'failed'; readonly deliverUnmatched: boolean }
+  readonly reports: {
+    readonly rejectedAction: 'table4' | 'failed'
+    readonly deliverUnmatched: boolean
+    /** How long an original is remembered, at the least, and where a read report may come (RPT-002). Days. */
+    readonly keepDays?: number | undefined
+    readonly keepReadDays?: number | undefined
+  }
   readonly expiry: { readonly strict: boolean }
   readonly smtputf8: boolean
   readonly criticality: 'relaxed' | 'strict'
@@ -75,6 +81,8 @@ export interface Peer {
   /** implicit: TLS from the first octet, as on a port of its own (QUIRKS 44). */
   readonly tls?: 'never' | 'opportunistic' | 'required' | 'implicit' | undefined
   readonly emitContentClass?: boolean | undefined
+  /** Delivery reports are asked for where a mail's sender wants to know of failures alone (AMB-41). */
+  readonly askFailures?: boolean | undefined
   readonly countSubject?: boolean | undefined
   /** mm4: whether we ask for MM4_forward.RES (default yes); a peer that never answers is taken at its 250. */
   readonly ackRequest?: boolean | undefined

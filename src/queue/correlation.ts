@@ -48,5 +48,16 @@ export const isOver = (marks: readonly ReportMark[]): boolean =>
 const dayMs = 86_400_000
 
 /** RPT-002: the later of expiry + 7 days and 14 days; 30 days where a read report may come. */
-export const keepUntil = (acceptedAt: EpochMs, expiresAt: EpochMs, readReport: boolean): EpochMs =>
-  Math.max(expiresAt + 7 * dayMs, acceptedAt + (readReport ? 30 : 14) * dayMs)
+export const keepUntil = (
+  acceptedAt: EpochMs,
+  expiresAt: EpochMs,
+  readReport: boolean,
+  {
+    keepDays = 14,
+    keepReadDays = 30,
+  }: { readonly keepDays?: number | undefined; readonly keepReadDays?: number | undefined } = {},
+): EpochMs =>
+  Math.max(
+    expiresAt + 7 * dayMs,
+    acceptedAt + (readReport ? Math.max(keepDays, keepReadDays) : keepDays) * dayMs,
+  )

@@ -124,7 +124,7 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
   ): Pick<NewQueueEntry, 'deliveries' | 'original'> {
     const deliveries = deliveriesOf(message, routed, now)
     const expiresAt = Math.max(...deliveries.map((d) => d.expiresAt))
-    const until = keepUntil(now, expiresAt, message.readReply === true)
+    const until = keepUntil(now, expiresAt, message.readReply === true, settings.reports)
     const original = originalOf(message, routed, mail, until, context(message.queueId, now))
     return { deliveries, ...(original ? { original } : {}) }
   }

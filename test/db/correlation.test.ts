@@ -140,6 +140,8 @@ test('RPT-002: kept until the later of expiry + 7 days and 14 days, 30 for read 
   expect(keepUntil(0, 2 * day, false)).toBe(14 * day)
   expect(keepUntil(0, 10 * day, false)).toBe(17 * day)
   expect(keepUntil(0, 2 * day, true)).toBe(30 * day)
+  expect(keepUntil(0, 2 * day, true, { keepDays: 90 })).toBe(90 * day)
+  expect(keepUntil(0, 2 * day, false, { keepDays: 3 })).toBe(9 * day)
   const engine = await openSqlite(tempFolder())
   await engine.spool.enqueue([entry('Q1', { original: original(), deliveries: [] })])
   expect(await engine.spool.originals.purge(50 * day, 10)).toBe(0)

@@ -207,3 +207,26 @@ test('RPT-010, RPT-056: a DSN that cannot be delivered, or whose address is a nu
     gateway.log.filter((l) => l.includes('cannot be delivered') || l.includes('could not be delivered')),
   ).toHaveLength(2)
 })
+
+test('AMB-41, RPT-013: askFailures: the report is asked for, a failure is told, a success is not', async () => {
+  const mmsc = { ...defaults.peers.mmsc!, askFailures: true }
+  await open({ peers: { ...defaults.peers, mmsc } })
+  await mail([{ path: handset, params: {} }])
+  await mail([{ path: handset, params: { NOTIFY: 'DELAY' } }])
+  const [first, second] = peers.items.map((item) => item.kind === 'http' && item.octets.toString('utf8'))
+  expect(first).toContain('<DeliveryReport>true</DeliveryReport>')
+  expect(second).not.toContain('DeliveryReport>')
+  const [original] = await gateway.spool.originals.byPeerMessageId('mmsc', 'PEER-1')
+  const report = (status: 'retrieved' | 'expired') => ({
+    kind: 'delivery-report' as const,
+    source: 'mm7-deliver' as const,
+    receivedAt: clock / 1000,
+    originalMmsId: 'PEER-1',
+    recipient: original!.recipients[0]!.party,
+    at: { epoch: clock / 1000, offsetMinutes: 0 },
+    delivery: { status, raw: status },
+  })
+  expect(await gateway.acceptor.mmsReport(report('retrieved'), { peer: 'mmsc' })).toBe('taken')
+  await gateway.runDue()
+  expect(told()).toEqual([])
+})

@@ -1,4 +1,5 @@
 import type { NeutralMessage } from '../../model/neutral.ts'
+import type { Peer } from '../../model/settings.ts'
 import { booleanOf, type Element, yesNo } from '../element.ts'
 import { fromXtext, toXtext } from '../xtext.ts'
 
@@ -33,7 +34,7 @@ export const deliveryReport: Element = {
     },
     write(mm, request) {
       if (request.operation !== 'SubmitReq') return
-      const wanted = wantedBy(mm, request.serve)
+      const wanted = wantedBy(mm, request.serve, request.peer)
       if (wanted !== undefined) request.set('DeliveryReport', String(wanted))
     },
   },
@@ -43,7 +44,7 @@ export const deliveryReport: Element = {
       mm.originatorRsReport = booleanOf(mail.field('X-Mms-Originator-R/S-Delivery-Report'))
     },
     write(mm, mail) {
-      const wanted = wantedBy(mm, mail.serve)
+      const wanted = wantedBy(mm, mail.serve, mail.peer)
       if (wanted !== undefined) mail.add('X-Mms-Delivery-Report', yesNo(wanted))
       if (mm.originatorRsReport !== undefined)
         mail.add('X-Mms-Originator-R/S-Delivery-Report', yesNo(mm.originatorRsReport))
@@ -51,10 +52,14 @@ export const deliveryReport: Element = {
   },
 }
 
-/** What the served group asks for: of a mail by its NOTIFY, which the whole group shares (AMB-29). */
-function wantedBy(mm: NeutralMessage, serve: ReadonlySet<number>): boolean | undefined {
+/**
+ * What the served group asks for: of a mail by its NOTIFY, which the whole group shares (AMB-29). With `askFailures` also
+ * where failures alone are wanted; Table 4 keeps the success from those who did not ask for it (AMB-41, RPT-013).
+ */
+function wantedBy(mm: NeutralMessage, serve: ReadonlySet<number>, peer: Peer): boolean | undefined {
   if (mm.source !== 'mm3') return mm.deliveryReport
   const [first] = serve
   const notify = first === undefined ? undefined : mm.recipients[first]?.notify
-  return notify === 'never' ? false : notify?.success ? true : undefined
+  if (notify === 'never') return false
+  return notify?.success || (peer.askFailures && (notify === undefined || notify.failure)) ? true : undefined
 }
