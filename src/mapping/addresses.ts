@@ -3,6 +3,8 @@ import { domainToASCII } from 'node:url'
 import type { Party } from '../model/neutral.ts'
 import { isRefusal, type Refusal, refusal } from '../model/refusal.ts'
 import type { Settings } from '../model/settings.ts'
+import { decodeWords } from '../wire/mime/encoded-words.ts'
+import { oneLine } from './element.ts'
 
 type Numbering = Settings['numbering']
 
@@ -84,7 +86,10 @@ export const isServedDomain = (domain: string, settings: Settings): boolean => {
 
 /** Whether local parts of the domain are telephone numbers. */
 export const isMmsDomain = (domain: string, settings: Settings): boolean =>
-  domain.toLowerCase() === settings.gateway.mmsDomain.toLowerCase()
+  domain.toLowerCase() === settings.gateway.mmsDomain.toLowerCase() ||
+  // An address literal that is ours (ADR-030).
+  (domain.startsWith('[') &&
+    settings.gateway.servedDomains.some((d) => d.toLowerCase() === domain.toLowerCase()))
 
 /** addr-spec of a party: a number or short code is qualified with the MMS domain (ADR-007, ADR-012, MAP-041). */
 export function mailAddressOf(party: Party, settings: Settings): string | Refusal {
@@ -104,7 +109,13 @@ export function partyFromMms(element: string, text: string, settings: Settings):
     if (number) return { ...number, raw: value }
     if (!value.includes('@')) return refusal('bad-recipient', 'the number cannot be resolved', value)
   }
-  return mailParty(value, settings)
+  // RFC 2822 `mailbox`: a display name before the address (MAP-050). Brackets alone are no address (SEC-011).
+  const named = /^(?:"((?:[^"\\]|\\.){0,500})"|([^"<>@,;:\\]{1,500}?))\s*<([^<>]+)>$/.exec(value)
+  if (!named) return mailParty(value, settings)
+  const party = mailParty(named[3] ?? '', settings)
+  const phrase = named[1]?.replace(/\\(.)/g, '$1') ?? named[2] ?? ''
+  const name = oneLine(phrase.includes('=?') ? decodeWords(phrase) : phrase)
+  return isRefusal(party) || name === '' ? party : { ...party, name, raw: named[3] ?? value }
 }
 
 /** A mail address: at the MMS domain it stands for a number (ADR-020), elsewhere for itself. */
@@ -128,6 +139,11 @@ export function partyOfMailbox(
     const alias = settings.aliases?.[checked.local.toLowerCase()]
     const target = alias === undefined ? undefined : classifyNumber(alias, settings.numbering)
     if (target) return { ...target, raw }
+    const other = alias === undefined ? undefined : splitAddrSpec(alias)
+    const mailbox = other && checkedMail(other.local, other.domain, alias ?? '')
+    // An alias names its address at once: aliases of aliases could go round.
+    if (mailbox && !isRefusal(mailbox))
+      return { kind: 'mail', value: `${quotedLocal(mailbox.local)}@${mailbox.domain}`, raw }
   }
   return { kind: 'mail', value: `${quotedLocal(checked.local)}@${checked.domain}`, raw }
 }

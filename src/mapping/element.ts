@@ -65,6 +65,8 @@ export interface Mm7DraftBody {
   readonly peer: Peer
   /** 5 or 6, of the peer's schema (MAP-186). */
   readonly release: number
+  /** Sender and SenderAddress hold bare text (MAP-187). */
+  readonly bare: boolean
   readonly serve: ReadonlySet<number>
   set(
     name: string,

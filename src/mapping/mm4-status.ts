@@ -21,6 +21,7 @@ export const mm4StatusOf: Readonly<Record<RefusalReason, Mm4Status>> = {
   'reply-charging': 'Error-service-denied',
   'content-refused': 'Error-content-not-accepted',
   'too-large': 'Error-content-not-accepted',
+  'adaptation-denied': 'Error-content-not-accepted',
   privacy: 'Error-service-denied',
   'not-authorised': 'Error-service-denied',
   identity: 'Error-service-denied',

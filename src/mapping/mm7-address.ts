@@ -50,5 +50,14 @@ export function addressElement(party: Party, peer: Peer, displayOnly = false): X
       : party.kind === 'shortcode'
         ? ['ShortCode', party.value]
         : ['RFC2822Address', party.value]
-  return { name, namespace: '', attributes: displayOnly ? { displayOnly: 'true' } : {}, children: [], text }
+  return {
+    name,
+    namespace: '',
+    attributes: {
+      ...(displayOnly ? { displayOnly: 'true' } : {}),
+      ...(party.xmlId === undefined ? {} : { id: party.xmlId }),
+    },
+    children: [],
+    text,
+  }
 }

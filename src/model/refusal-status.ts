@@ -10,6 +10,7 @@ export const dsnStatusOf: Readonly<Record<RefusalReason, string>> = {
   'reply-charging': '5.7.1',
   'content-refused': '5.6.1',
   'too-large': '5.3.4',
+  'adaptation-denied': '5.6.2',
   privacy: '5.6.0',
   'not-authorised': '5.7.1',
   identity: '5.7.1',

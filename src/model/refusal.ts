@@ -11,6 +11,8 @@ export type RefusalReason =
   | 'reply-charging'
   | 'content-refused'
   | 'too-large'
+  /** It would have to be changed, and its sender forbids that (CNT-076). */
+  | 'adaptation-denied'
   | 'privacy'
   | 'not-authorised'
   | 'identity'

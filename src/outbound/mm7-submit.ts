@@ -1,5 +1,5 @@
 /** Delivery to an MMSC by SubmitReq, and to a VASP by DeliverReq (mapping.md 2; QUE-011). */
-import { writeMm7Request } from '../mapping/carriers/mm7.ts'
+import { type Mm7Target, writeMm7Request } from '../mapping/carriers/mm7.ts'
 import { writeMm7Report } from '../mapping/reports/mm7-report.ts'
 import type { Outcome } from '../model/queue.ts'
 import { isRefusal, refusal } from '../model/refusal.ts'
@@ -7,10 +7,29 @@ import type { Peer, Settings } from '../model/settings.ts'
 import type { Adapter, DeliveryJob, DeliveryResult } from '../queue/adapter.ts'
 import type { Mm7Draft } from '../wire/mm7/message.ts'
 import { type Mm7Response, readMm7Response } from '../wire/mm7/response.ts'
-import { mm7Status } from '../wire/mm7/status.ts'
+import { mm7Status, mm7Versions } from '../wire/mm7/status.ts'
 import { writeMm7 } from '../wire/mm7/write.ts'
 import { allOf, refusedOutcomes } from './outcomes.ts'
 import type { Mm7Answer, Mm7Transport } from './transports.ts'
+
+type Otherwise = Pick<Mm7Target, 'version' | 'without'>
+/** What to send instead, once; undefined: nothing that differs. */
+type Again = (statusCode: number) => Otherwise | undefined
+const first: Otherwise = {}
+
+/** 2006: without the LinkedID. 4002: in the next lower version of the same release. */
+function onceMore(draft: Mm7Draft, peer: Peer): Again {
+  const { children } = draft.body
+  return (statusCode) => {
+    if (statusCode === 2006)
+      return children.some((c) => c.name === 'LinkedID') ? { without: new Set(['LinkedID']) } : undefined
+    const version = children.find((c) => c.name === 'MM7Version')?.text ?? ''
+    const at = mm7Versions.indexOf(version)
+    const lower = at > 0 ? mm7Versions[at - 1] : undefined
+    const sameRelease = lower?.split('.')[0] === version.split('.')[0]
+    return statusCode === 4002 && sameRelease && peer.version !== lower ? { version: lower } : undefined
+  }
+}
 
 export function createMm7SubmitAdapter(settings: Settings, transport: Mm7Transport): Adapter {
   return {
@@ -26,6 +45,7 @@ export function createMm7SubmitAdapter(settings: Settings, transport: Mm7Transpo
     job: DeliveryJob,
     serve: readonly number[],
     signal: AbortSignal,
+    otherwise: Otherwise = first,
   ): Promise<DeliveryResult> {
     const [kind, peerKey = ''] = job.delivery.target.split(':')
     const peer = settings.peers[peerKey]
@@ -38,10 +58,16 @@ export function createMm7SubmitAdapter(settings: Settings, transport: Mm7Transpo
       }
     const message = await job.message()
     if (isRefusal(message)) return { outcomes: refusedOutcomes(serve, message) }
-    const target = { kind: kind === 'mm7-deliver' ? 'mm7-deliver' : 'mm7-submit', peerKey, peer } as const
+    const target: Mm7Target = {
+      kind: kind === 'mm7-deliver' ? 'mm7-deliver' : 'mm7-submit',
+      peerKey,
+      peer,
+      ...otherwise,
+    }
     const draft = writeMm7Request(message, serve, target, { settings, ids: job.ids, now: job.now })
     if (isRefusal(draft)) return { outcomes: refusedOutcomes(serve, draft) }
-    return post(job, serve, peer, peerKey, draft, signal)
+    const again = otherwise === first ? onceMore(draft, peer) : undefined
+    return post(job, serve, peer, peerKey, draft, signal, again)
   }
 
   /** Each report is a request of its own (RPT-036). */
@@ -77,6 +103,7 @@ export function createMm7SubmitAdapter(settings: Settings, transport: Mm7Transpo
     peerKey: string,
     draft: Mm7Draft,
     signal: AbortSignal,
+    again?: Again | undefined,
   ): Promise<DeliveryResult> {
     let answer: Mm7Answer
     try {
@@ -88,7 +115,7 @@ export function createMm7SubmitAdapter(settings: Settings, transport: Mm7Transpo
         outcomes: allOf(serve, { state: 'deferred', status: { code: '4.4.1', text }, remoteMta: peer.host }),
       }
     }
-    return judged(job, serve, answer, peer.host, signal)
+    return judged(job, serve, answer, peer.host, signal, again)
   }
 
   async function judged(
@@ -97,6 +124,7 @@ export function createMm7SubmitAdapter(settings: Settings, transport: Mm7Transpo
     answer: Mm7Answer,
     remoteMta: string | undefined,
     signal: AbortSignal,
+    again: Again | undefined,
   ): Promise<DeliveryResult> {
     let response: Mm7Response
     try {
@@ -128,6 +156,8 @@ export function createMm7SubmitAdapter(settings: Settings, transport: Mm7Transpo
       const outcomes = serve.map((index) => accepted(job, index, response, remoteMta))
       return { outcomes, ...(response.messageId === undefined ? {} : { peerMessageId: response.messageId }) }
     }
+    const other = status.retry === 'once' ? again?.(response.statusCode) : undefined
+    if (other) return attempt(job, serve, signal, other)
     if (status.retry === 'split' && serve.length > 1) {
       // One request for each recipient (3003).
       const results: DeliveryResult[] = []

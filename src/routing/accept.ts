@@ -4,6 +4,7 @@ import { mailParty } from '../mapping/addresses.ts'
 import { readMail } from '../mapping/carriers/mail.ts'
 import { readMm4Forward } from '../mapping/carriers/mm4.ts'
 import { readMm7Message } from '../mapping/carriers/mm7.ts'
+import { refusedTowards } from '../mapping/content/for-mms.ts'
 import type { MappingContext } from '../mapping/context.ts'
 import { mm4PathParty } from '../mapping/mm4-address.ts'
 import { readMm7Report } from '../mapping/reports/mm7-report.ts'
@@ -129,6 +130,23 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
     return { deliveries, ...(original ? { original } : {}) }
   }
 
+  /** A mail that no way out can take is refused at once; where one can, the others are told by DSN (CNT-074, MAP-157). */
+  function refusedByAll(
+    message: NeutralMessage,
+    routed: readonly Routed[],
+    ctx: MappingContext,
+  ): Refusal | undefined {
+    let first: Refusal | undefined
+    for (const target of new Set(routed.map((r) => r.target))) {
+      const peer = target.startsWith('mm') ? settings.peers[peerOfTarget(target) ?? ''] : undefined
+      if (!peer) return undefined
+      const refused = refusedTowards(message, { peer, expose: peer.interface === 'mm7' }, ctx)
+      if (!refused) return undefined
+      first ??= refused
+    }
+    return first
+  }
+
   async function enqueue(entry: NewQueueEntry, octets: Uint8Array, message: AcceptedMessage): Promise<void> {
     // Before the write: a delivery may be claimed as soon as it is on disk.
     options.remember(entry.queueId, octets, message)
@@ -195,7 +213,8 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
         if (isRefusal(way)) return way
         routed.push({ index, recipient, ...way })
       }
-      // Privacy was promised to the sender only where the message leaves mail (MAP-157).
+      const refused = refusedByAll(message, routed, context(queueId, now))
+      if (refused) return refused
       const entry: NewQueueEntry = {
         queueId,
         receivedAt: now,

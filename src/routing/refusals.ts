@@ -10,6 +10,7 @@ export const mm7StatusOf: Readonly<Record<RefusalReason, number>> = {
   'reply-charging': 3002,
   'content-refused': 2004,
   'too-large': 2004,
+  'adaptation-denied': 2004,
   privacy: 3002,
   'not-authorised': 2001,
   identity: 4001,

@@ -2,7 +2,7 @@
 import type { FaultKind } from '../../model/fault.ts'
 import type { Peer } from '../../model/settings.ts'
 import type { HttpContent, XmlElement } from '../../wire/mm7/message.ts'
-import { statusText } from '../../wire/mm7/status.ts'
+import { mm7Versions, statusText } from '../../wire/mm7/status.ts'
 import { element, schemaNamespace, writeFault, writeMm7 } from '../../wire/mm7/write.ts'
 
 export interface Mm7Answer {
@@ -13,18 +13,7 @@ export interface Mm7Answer {
 }
 
 /** MM7Version values of the schemas (mapping.md 1.8). */
-export const versions: ReadonlySet<string> = new Set([
-  '5.3.0',
-  '5.5.0',
-  '5.6.0',
-  '5.8.0',
-  '5.10.0',
-  '6.3.0',
-  '6.4.0',
-  '6.5.0',
-  '6.6.0',
-  '6.8.0',
-])
+export const versions: ReadonlySet<string> = new Set(mm7Versions)
 
 export const statusOfFault: Readonly<Record<FaultKind, number>> = {
   malformed: 2007,

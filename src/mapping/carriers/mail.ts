@@ -1,5 +1,5 @@
 /** Internet mail as a carrier: walks the table to read or to write; fields that no row owns go through (MAP-003). */
-import type { Field, NeutralDraft, NeutralMessage } from '../../model/neutral.ts'
+import type { Field, NeutralDraft, NeutralMessage, Part } from '../../model/neutral.ts'
 import { isRefusal, type Refusal, refusal } from '../../model/refusal.ts'
 import type { EnvelopePath, SmtpEnvelope } from '../../model/smtp-envelope.ts'
 import { decodeWords } from '../../wire/mime/encoded-words.ts'
@@ -132,6 +132,9 @@ export function writeMail(
   }
   for (const field of message.passThrough) draft.add(field.name, oneLine(field.value))
   const content = contentForMail(message.content, ctx)
+  const protection = protectedAs(content, hop.extensions)
+  if (isRefusal(protection)) return protection
+  if (protection === '8bit') draft.mailParams.BODY = '8BITMIME'
   const octets = writeMessage(header, content, { boundary: () => ctx.ids.boundary(), eightBit: false })
   return { envelope: { mailFrom: { path, params: draft.mailParams }, rcptTo }, octets, rcptOf }
 }
@@ -164,4 +167,26 @@ export function receivedFromPeer(
   const ip = ctx.settings.trace.showIp && peer?.ip ? ` ([${peer.ip}])` : ''
   const at = toMailDate({ epoch: receivedAt, offsetMinutes: 0 })
   return `from ${peer?.host ?? 'unknown'}${ip} by ${ctx.settings.gateway.host} with MMS id ${queueId}; ${at}`
+}
+
+/** Protected octets cannot be encoded anew: 8-bit ones need a hop that takes them, long lines and NUL none does (CNT-090). */
+function protectedAs(part: Part, extensions: ReadonlyMap<string, string>): '7bit' | '8bit' | Refusal {
+  if (part.kind === 'leaf') return '7bit'
+  if (part.kind === 'multi') {
+    let worst: '7bit' | '8bit' = '7bit'
+    for (const child of part.parts) {
+      const one = protectedAs(child, extensions)
+      if (isRefusal(one)) return one
+      if (one === '8bit') worst = one
+    }
+    return worst
+  }
+  const octets = part.body.octets()
+  const text = Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1')
+  if (/\x00|(?<!\r)\n|\r(?!\n)|[^\r\n]{999}/.test(text))
+    return refusal('content-refused', `${part.type} holds lines that mail cannot carry unchanged`)
+  if (!/[\x80-\xff]/.test(text)) return '7bit'
+  return extensions.has('8BITMIME')
+    ? '8bit'
+    : refusal('content-refused', `${part.type} is not ASCII, and the next hop takes nothing else unchanged`)
 }

@@ -5,7 +5,6 @@ import type {
   NeutralDraft,
   NeutralMessage,
   NeutralReport,
-  Part,
 } from '../../model/neutral.ts'
 import { isRefusal, type Refusal, refusal } from '../../model/refusal.ts'
 import type { Peer } from '../../model/settings.ts'
@@ -119,7 +118,8 @@ export function writeMm4Forward(
     if (isRefusal(address)) return address
     rcptOf.set(index, address)
   }
-  const content = contentForMm4(message.content, peer, ctx)
+  // Protected content crosses as it is: nothing is exposed on MM4 (CNT-090, CNT-091).
+  const content = contentForMms(message, { peer, expose: false }, ctx)
   if (isRefusal(content)) return content
   const transactionId = ctx.ids.transactionId()
   const mmsMessageId = message.mmsMessageId ?? ctx.ids.mmsMessageId()
@@ -162,15 +162,6 @@ export function writeMm4Forward(
 function reversePath(message: NeutralMessage, peer: Peer, ctx: MappingContext): string | Refusal {
   if (message.class === 'auto') return ctx.settings.gateway.mm4System
   return mm4Path(message.sender, mm4Host(ctx.settings), peer)
-}
-
-/** Protected content crosses as it is (CNT-090, CNT-091: nothing is exposed on MM4). */
-function contentForMm4(content: Part | undefined, peer: Peer, ctx: MappingContext): Part | Refusal {
-  if (content?.kind !== 'opaque') return contentForMms(content, peer, ctx)
-  const size = content.body.octets().length
-  return peer.maxSize !== undefined && size > peer.maxSize
-    ? refusal('too-large', `the message is larger than the ${peer.maxSize} octets that the peer takes`)
-    : content
 }
 
 const statusNames: Readonly<Record<DeliveryStatus, string>> = {

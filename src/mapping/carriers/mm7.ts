@@ -7,6 +7,7 @@ import { writeEntity } from '../../wire/mime/write.ts'
 import type { Mm7Draft, Mm7Message, XmlElement } from '../../wire/mm7/message.ts'
 import { element, schemaNamespace } from '../../wire/mm7/write.ts'
 import { child } from '../../wire/mm7/xml.ts'
+import { contentClassOf } from '../content/content-class.ts'
 import { contentForMms } from '../content/for-mms.ts'
 import { readPart } from '../content/read-content.ts'
 import type { MappingContext } from '../context.ts'
@@ -138,6 +139,10 @@ export interface Mm7Target {
   readonly kind: 'mm7-submit' | 'mm7-deliver'
   readonly peerKey: string
   readonly peer: Peer
+  /** Instead of the peer's own, after it refused that one (4002). */
+  readonly version?: string | undefined
+  /** Elements left out, after the peer refused them (2006). */
+  readonly without?: ReadonlySet<string> | undefined
 }
 
 export function writeMm7Request(
@@ -150,11 +155,13 @@ export function writeMm7Request(
   const operation = target.kind === 'mm7-submit' ? 'SubmitReq' : 'DeliverReq'
   const schema = peer.schema ?? 'REL-6-MM7-1-4'
   const release = Number(/REL-(\d)/.exec(schema)?.[1] ?? 6)
-  const set = new Map<string, XmlElement>([['MM7Version', element('MM7Version', peer.version ?? '6.8.0')]])
+  const version = target.version ?? peer.version ?? (release < 6 ? '5.3.0' : '6.8.0')
+  const set = new Map<string, XmlElement>([['MM7Version', element('MM7Version', version)]])
   const draft = {
     operation,
     peer,
     release,
+    bare: isBelow530(version),
     serve: new Set(serve),
     set(
       name: string,
@@ -162,15 +169,23 @@ export function writeMm7Request(
       attributes?: Readonly<Record<string, string>>,
     ) {
       // Absent elements leave no empty tag (MAP-185).
-      if (content !== undefined && content.length > 0) set.set(name, element(name, content, attributes))
+      const isEmpty = content === undefined || (content.length === 0 && attributes === undefined)
+      if (!isEmpty) set.set(name, element(name, content ?? [], attributes))
     },
   } as const
+  if (message.passThrough.length > 0)
+    // No place for them on MM7 (MAP-003).
+    ctx.log?.('info', 'fields without a place on MM7 were dropped', {
+      fields: message.passThrough.map((f) => f.name).slice(0, 50),
+    })
   for (const row of elements) {
     const refused = row.mm7?.write?.(message, draft, ctx)
     if (refused) return refused
   }
-  const content = contentForMms(message.content, peer, ctx)
+  const content = contentForMms(message, { peer, expose: true }, ctx)
   if (isRefusal(content)) return content
+  if (peer.emitContentClass && message.vas.contentClass === undefined)
+    draft.set('ContentClass', contentClassOf(content))
   const contentId = ctx.ids.contentId()
   const rootId = ctx.ids.contentId()
   const boundary = ctx.ids.boundary()
@@ -179,12 +194,12 @@ export function writeMm7Request(
     'Content',
     element('Content', '', {
       href: `cid:${contentId.slice(1, -1)}`,
-      ...(release >= 6 ? { allowAdaptations: 'true' } : {}),
+      ...(release >= 6 ? { allowAdaptations: String(message.vas.adaptationAllowed ?? true) } : {}),
     }),
   )
   const children = order[operation].flatMap((name) => {
     const one = set.get(name)
-    return one && (release >= 6 || !notInRelease5.has(name)) ? [one] : []
+    return one && !target.without?.has(name) && (release >= 6 || !notInRelease5.has(name)) ? [one] : []
   })
   return {
     transactionId: ctx.ids.transactionId(),
@@ -197,4 +212,10 @@ export function writeMm7Request(
       body: entity.body,
     },
   }
+}
+
+/** MAP-187: such versions know no address elements inside Sender. */
+const isBelow530 = (version: string): boolean => {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  return major < 5 || (major === 5 && minor < 3)
 }

@@ -1,5 +1,8 @@
 /** HTML to plain text for handsets (CNT-050), by html-to-text; input is limited (SEC-023). */
 import { compile } from 'html-to-text'
+import type { Part } from '../../model/neutral.ts'
+import { isTrackingPixel } from './image-size.ts'
+import { bodyFrom } from './read-content.ts'
 
 const maxCharacters = 2 * 1024 * 1024
 
@@ -35,7 +38,7 @@ const convert = compile({
     alternative(node, _walk, builder) {
       const alt = String(node.attribs?.alt ?? '')
       // An image that is carried needs no words of its own.
-      if (alt !== '' && !/^cid:/i.test(String(node.attribs?.src ?? ''))) builder.addInline(alt)
+      if (alt !== '' && !/^(cid|data):/i.test(String(node.attribs?.src ?? ''))) builder.addInline(alt)
     },
     cell(node, walk, builder) {
       walk(node.children, builder)
@@ -51,3 +54,39 @@ export const htmlToText = (html: string): string =>
     .replace(/\n{3,}/g, '\n\n')
     .trim()
     .replace(/\n/g, '\r\n')
+
+/** The src of each image, in order. */
+export const imageReferences = (html: string): string[] =>
+  [...html.slice(0, maxCharacters).matchAll(imageTag)].map((m) => m[1] ?? m[2] ?? m[3] ?? '')
+
+// Attributes before src are bounded: a tag that never ends costs no more than this (SEC-023).
+const imageTag = /<img\b[^>]{0,2000}?\bsrc\s{0,20}=\s{0,20}(?:"([^"]*)"|'([^']*)'|([^\s>]+))/gi
+/** More pictures than this are not taken out of one text. */
+const maxDataImages = 50
+
+/** Pictures written into the HTML itself, as parts (CNT-052). */
+export function dataImages(html: string, maxOctets: number): Extract<Part, { kind: 'leaf' }>[] {
+  return imageReferences(html)
+    .filter((url) => /^data:image\//i.test(url))
+    .slice(0, maxDataImages)
+    .flatMap((url) => {
+      const match = /^data:(image\/(?:jpeg|png|gif))(;base64)?[^,]*,([\s\S]*)$/i.exec(url)
+      if (!match) return []
+      const [, type = '', base64, data = ''] = match
+      const octets = base64 ? Buffer.from(data, 'base64') : percentDecoded(data)
+      const part = {
+        kind: 'leaf',
+        type: type.toLowerCase(),
+        params: [],
+        headers: [],
+        body: bodyFrom(octets),
+      } as const
+      return octets.length === 0 || octets.length > maxOctets || isTrackingPixel(part) ? [] : [part]
+    })
+}
+
+const percentDecoded = (data: string): Buffer =>
+  Buffer.from(
+    data.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+    'latin1',
+  )

@@ -17,7 +17,7 @@ export const isTextual = (part: Leaf): boolean => part.type.startsWith('text/') 
 
 /** M→I: wide charsets become UTF-8; 8-bit ones stay; lines end in CRLF (CNT-040 to CNT-042, MAP-114). */
 export function textForMail(part: Leaf): Leaf {
-  if (!isTextual(part)) return part
+  if (!isTextual(part) || isPgp(part)) return part
   const octets = part.body.octets()
   const isXml = xmlTypes.has(part.type)
   const bom = octets[0] === 0xff && octets[1] === 0xfe ? true : octets[0] === 0xfe && octets[1] === 0xff
@@ -99,4 +99,10 @@ function joinFlowed(lines: readonly string[], delSp: boolean): string[] {
     open = soft ? { quotes } : undefined
   }
   return out
+}
+
+/** Inline PGP is a protected unit: no charset or line end of it may change (CNT-090). */
+export const isPgp = (part: Leaf): boolean => {
+  const octets = part.body.octets()
+  return Buffer.from(octets.buffer, octets.byteOffset, octets.length).includes('-----BEGIN PGP ')
 }

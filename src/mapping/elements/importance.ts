@@ -34,7 +34,9 @@ export const importance: Element = {
       mm.priority = value === undefined ? undefined : value === 'high' || value === 'low' ? value : 'normal'
     },
     write(mm, request) {
-      if (mm.priority === 'high' || mm.priority === 'low') request.set('Priority', table2[mm.priority])
+      // From mail Normal never comes (MAP-137); what MMS said is kept (MAP-177).
+      if (mm.priority === 'normal') request.set('Priority', 'Normal')
+      else if (mm.priority) request.set('Priority', table2[mm.priority])
     },
   },
   mm4: {

@@ -1,7 +1,7 @@
 import { refusal } from '../../model/refusal.ts'
 import type { Element } from '../element.ts'
 import { quoted, unquoted } from '../mm4-ids.ts'
-import { resolved, toMailDate, whenFromMm4, whenFromXml } from '../times.ts'
+import { resolved, toMailDate, toXmlDateTime, whenFromMm4, whenFromXml } from '../times.ts'
 
 /** A permission is dropped, a use of one refused; none is ever made from mail (MAP-070 to MAP-073). */
 export const replyCharging: Element = {
@@ -19,8 +19,19 @@ export const replyCharging: Element = {
       mm.replyCharging = {
         state: 'requested',
         deadline: replyDeadline === undefined ? undefined : whenFromXml(replyDeadline),
-        size: replyChargingSize === undefined ? undefined : Number(replyChargingSize),
+        size: sizeOf(replyChargingSize),
       }
+    },
+    write(mm, request) {
+      const charging = mm.replyCharging
+      if (charging?.state !== 'requested' || request.operation !== 'SubmitReq') return
+      const { deadline, size } = charging
+      request.set('ReplyCharging', [], {
+        ...(size === undefined ? {} : { replyChargingSize: String(size) }),
+        ...(deadline === undefined
+          ? {}
+          : { replyDeadline: toXmlDateTime({ epoch: resolved(deadline, mm.receivedAt), offsetMinutes: 0 }) }),
+      })
     },
   },
   mm4: {
@@ -36,11 +47,10 @@ export const replyCharging: Element = {
       if ((state !== undefined && state !== '' && !requested) || (id !== undefined && !requested))
         return refusal('reply-charging', 'reply charging cannot be used towards Internet mail')
       if (!requested) return
-      const size = Number(mail.field('X-Mms-Reply-Charging-Size') ?? Number.NaN)
       mm.replyCharging = {
         state: state === 'requested' ? 'requested' : 'requested-text-only',
         deadline: whenFromMm4(mail.field('X-Mms-Reply-Charging-Deadline') ?? ''),
-        size: Number.isSafeInteger(size) && size >= 0 ? size : undefined,
+        size: sizeOf(mail.field('X-Mms-Reply-Charging-Size')),
         id: id === undefined ? undefined : unquoted(id),
       }
     },
@@ -57,3 +67,7 @@ export const replyCharging: Element = {
     },
   },
 }
+
+/** Octets, a whole number; undefined: absent, or no number. */
+const sizeOf = (text: string | undefined): number | undefined =>
+  text !== undefined && /^\s*\d{1,15}\s*$/.test(text) ? Number(text) : undefined

@@ -84,14 +84,16 @@ export const sender: Element = {
         mm.sender.kind === 'mail' ? { ...mm.sender, value: mailOnly(mm.sender, ctx) } : mm.sender
       const address = addressElement(shown, request.peer)
       if (request.operation === 'DeliverReq') {
-        request.set('Sender', [address])
+        request.set('Sender', request.bare ? address.text : [address])
         return
       }
       const { vaspId, vasId } = request.peer
       request.set('SenderIdentification', [
         ...(vaspId ? [text('VASPID', vaspId)] : []),
         ...(vasId ? [text('VASID', vasId)] : []),
-        { name: 'SenderAddress', namespace: '', attributes: {}, children: [address], text: '' },
+        request.bare
+          ? text('SenderAddress', address.text)
+          : { name: 'SenderAddress', namespace: '', attributes: {}, children: [address], text: '' },
       ])
     },
   },

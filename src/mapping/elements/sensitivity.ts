@@ -1,5 +1,7 @@
-import { refusal } from '../../model/refusal.ts'
-import type { Element } from '../element.ts'
+import type { NeutralMessage } from '../../model/neutral.ts'
+import type { Refusal } from '../../model/refusal.ts'
+import { privacyRefusal } from '../content/for-mms.ts'
+import { type Element, oneLine } from '../element.ts'
 
 /** A mail marked private is never sent to MMS, which cannot keep the promise (MAP-157, AMB-17). */
 export const sensitivity: Element = {
@@ -11,7 +13,16 @@ export const sensitivity: Element = {
       const value = mail.field('Sensitivity')?.trim()
       if (value === undefined || value === '' || value.toLowerCase() === 'normal') return
       mm.sensitivity = value
-      return refusal('privacy', 'the message asks for privacy, which MMS cannot ensure')
+    },
+    // A mail that stays mail keeps what it said.
+    write(mm, mail) {
+      if (mm.sensitivity !== undefined) mail.add('Sensitivity', oneLine(mm.sensitivity))
     },
   },
+  mm7: { write: refused },
+  mm4: { write: refused },
+}
+
+function refused(mm: NeutralMessage): Refusal | undefined {
+  return mm.sensitivity === undefined ? undefined : privacyRefusal()
 }

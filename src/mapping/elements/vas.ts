@@ -1,6 +1,6 @@
 import type { ContentClass, VasInfo } from '../../model/neutral.ts'
 import { booleanOf, type Element, type Mm7Source, oneLine, yesNo } from '../element.ts'
-import { whenFromXml } from '../times.ts'
+import { resolved, toXmlDateTime, whenFromXml } from '../times.ts'
 
 const texts: readonly (readonly [keyof VasInfo, string])[] = [
   ['serviceCode', 'ServiceCode'],
@@ -12,6 +12,25 @@ const texts: readonly (readonly [keyof VasInfo, string])[] = [
   ['applicId', 'ApplicID'],
   ['replyApplicId', 'ReplyApplicID'],
   ['auxApplicInfo', 'AuxApplicInfo'],
+]
+
+type TextRow = readonly [keyof VasInfo, string]
+/** Written as they came, on the operation that has them (mapping.md 1.7). */
+const bothTexts: readonly TextRow[] = [
+  ['applicId', 'ApplicID'],
+  ['replyApplicId', 'ReplyApplicID'],
+  ['auxApplicInfo', 'AuxApplicInfo'],
+]
+const submitTexts: readonly TextRow[] = [
+  ['serviceCode', 'ServiceCode'],
+  ['linkedId', 'LinkedID'],
+  ['chargedParty', 'ChargedParty'],
+  ['chargedPartyId', 'ChargedPartyID'],
+  ['contentClass', 'ContentClass'],
+]
+const deliverTexts: readonly TextRow[] = [
+  ['senderSpi', 'SenderSPI'],
+  ['recipientSpi', 'RecipientSPI'],
 ]
 
 /** Names on MM4, those that are plain text (mapping.md 1.7). */
@@ -53,8 +72,8 @@ export const vas: Element = {
         ...(values as VasInfo),
         vaspId: inside('VASPID'),
         vasId: inside('VASID'),
-        chargedParty: request.text('ChargedParty') as VasInfo['chargedParty'],
-        contentClass: request.text('ContentClass') as VasInfo['contentClass'],
+        chargedParty: oneOf(chargedParties, request.text('ChargedParty')),
+        contentClass: oneOf(contentClasses, request.text('ContentClass')),
         distributionIndicator: booleanOf(request.text('DistributionIndicator')),
         drmContent: booleanOf(request.text('DRMContent')),
         adaptationAllowed: booleanOf(request.child('Content')?.attributes.allowAdaptations),
@@ -63,10 +82,32 @@ export const vas: Element = {
       }
     },
     write(mm, request, ctx) {
-      if (request.operation !== 'DeliverReq') return
+      const { vas: info } = mm
+      for (const [key, name] of bothTexts) request.set(name, written(info[key]))
+      if (request.operation === 'SubmitReq') {
+        for (const [key, name] of submitTexts) request.set(name, written(info[key]))
+        request.set('DistributionIndicator', written(info.distributionIndicator))
+        request.set('DRMContent', written(info.drmContent))
+        request.set(
+          'DeliveryCondition',
+          info.deliveryCondition?.map((n) => ({ ...empty, name: 'DC', text: String(n) })),
+        )
+        return
+      }
       // So that an answer can be linked to the message it answers (MM7-077).
       request.set('MMSRelayServerID', ctx.settings.gateway.host)
-      request.set('LinkedID', mm.mmsMessageId)
+      request.set('LinkedID', mm.mmsMessageId ?? ctx.ids.mmsMessageId())
+      for (const [key, name] of deliverTexts) request.set(name, written(info[key]))
+      const { uaCapabilities: ua } = info
+      if (ua)
+        request.set('UACapabilities', [], {
+          ...(ua.uaProf === undefined ? {} : { UAProf: ua.uaProf }),
+          ...(ua.timeStamp === undefined
+            ? {}
+            : {
+                TimeStamp: toXmlDateTime({ epoch: resolved(ua.timeStamp, mm.receivedAt), offsetMinutes: 0 }),
+              }),
+        })
     },
   },
   mm4: {
@@ -98,7 +139,16 @@ export const vas: Element = {
   },
 }
 
+const empty = { namespace: '', attributes: {}, children: [] }
+
+const written = (value: unknown): string | undefined =>
+  typeof value === 'string' || typeof value === 'boolean' ? String(value) : undefined
+
 const chargedParties = ['Sender', 'Recipient', 'Both', 'Neither', 'ThirdParty'] as const
+
+/** The value of the list that is meant, in whatever case; others are not passed on. */
+const oneOf = <T extends string>(list: readonly T[], text: string | undefined): T | undefined =>
+  list.find((value) => value.toLowerCase() === text?.trim().toLowerCase())
 
 const cleaned = (text: string | undefined): string | undefined =>
   text === undefined ? undefined : oneLine(text) || undefined

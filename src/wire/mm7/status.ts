@@ -10,6 +10,20 @@ export interface Mm7Status {
   readonly alarm?: boolean
 }
 
+/** MM7Version values of the schemas, lowest first (mapping.md 1.8). */
+export const mm7Versions: readonly string[] = [
+  '5.3.0',
+  '5.5.0',
+  '5.6.0',
+  '5.8.0',
+  '5.10.0',
+  '6.3.0',
+  '6.4.0',
+  '6.5.0',
+  '6.6.0',
+  '6.8.0',
+]
+
 const rows: readonly (readonly [number, string, Mm7Status['retry'], string, boolean?])[] = [
   [1000, 'Success', 'done', '2.0.0'],
   [1100, 'Partial success', 'done', '5.1.1'],

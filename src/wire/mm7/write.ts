@@ -1,5 +1,6 @@
 /** Writes MM7 messages: the strict form only (MM7-019, MM7-021, MM7-026, MM7-027). */
 import { XMLBuilder } from 'fast-xml-parser'
+import { writeField } from '../mime/write-header.ts'
 import type { HttpContent, Mm7Draft, XmlElement } from './message.ts'
 
 const soap11 = 'http://schemas.xmlsoap.org/soap/envelope/'
@@ -25,13 +26,13 @@ export function writeMm7(draft: Mm7Draft): HttpContent {
   const xml = Buffer.from(envelope(draft), 'utf8')
   if (!draft.content) return { contentType: xmlType, body: [xml] }
   const { boundary = '', rootId = '', content } = draft
-  const fields = content.fields.map((f) => `${f.name}: ${f.value}\r\n`).join('')
+  const fields = content.fields.map((f) => writeField(f.name, f.value)).join('')
   return {
     contentType: `multipart/related; boundary="${boundary}"; type="text/xml"; start="${rootId}"`,
     body: [
       Buffer.from(`--${boundary}\r\nContent-Type: ${xmlType}\r\nContent-ID: ${rootId}\r\n\r\n`, 'latin1'),
       xml,
-      Buffer.from(`\r\n--${boundary}\r\n${fields}\r\n`, 'utf8'),
+      Buffer.from(`\r\n--${boundary}\r\n${fields}\r\n`, 'latin1'),
       ...content.body,
       Buffer.from(`\r\n--${boundary}--\r\n`, 'latin1'),
     ],
@@ -40,12 +41,8 @@ export function writeMm7(draft: Mm7Draft): HttpContent {
 
 function envelope(draft: Mm7Draft): string {
   // SEC-050: the TransactionID of a refused request may be anything the peer wrote, so it is escaped like all text.
-  const header =
-    draft.transactionId === ''
-      ? ''
-      : `<mm7:TransactionID xmlns:mm7="${attribute(draft.namespace)}" env:mustUnderstand="1">${text(draft.transactionId)}</mm7:TransactionID>`
   return (
-    `<?xml version="1.0" encoding="UTF-8"?>\n<env:Envelope xmlns:env="${soap11}"><env:Header>${header}</env:Header>` +
+    `<?xml version="1.0" encoding="UTF-8"?>\n<env:Envelope xmlns:env="${soap11}">${soapHeader(draft)}` +
     `<env:Body>${write(draft.body, draft.namespace)}</env:Body></env:Envelope>`
   )
 }
@@ -59,15 +56,17 @@ export function writeFault(fault: {
   readonly detail?: XmlElement
 }): HttpContent {
   const detail = fault.detail ? `<detail>${write(fault.detail, fault.namespace)}</detail>` : ''
-  const header =
-    fault.transactionId === ''
-      ? ''
-      : `<mm7:TransactionID xmlns:mm7="${attribute(fault.namespace)}" env:mustUnderstand="1">${text(fault.transactionId)}</mm7:TransactionID>`
   const xml =
-    `<?xml version="1.0" encoding="UTF-8"?>\n<env:Envelope xmlns:env="${soap11}"><env:Header>${header}</env:Header><env:Body><env:Fault>` +
+    `<?xml version="1.0" encoding="UTF-8"?>\n<env:Envelope xmlns:env="${soap11}">${soapHeader(fault)}<env:Body><env:Fault>` +
     `<faultcode>env:${fault.code}</faultcode><faultstring>${text(fault.string)}</faultstring>${detail}</env:Fault></env:Body></env:Envelope>`
   return { contentType: xmlType, body: [Buffer.from(xml, 'utf8')] }
 }
+
+/** No TransactionID to repeat: no header (MM7-012, MM7-018). */
+const soapHeader = (of: { readonly transactionId: string; readonly namespace: string }): string =>
+  of.transactionId === ''
+    ? ''
+    : `<env:Header><mm7:TransactionID xmlns:mm7="${attribute(of.namespace)}" env:mustUnderstand="1">${text(of.transactionId)}</mm7:TransactionID></env:Header>`
 
 /** fast-xml-parser writes; the shape it wants keeps the order of children. */
 const builder = new XMLBuilder({

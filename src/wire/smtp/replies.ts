@@ -62,6 +62,7 @@ const refusals: Readonly<Record<RefusalReason, readonly [number, string]>> = {
   'reply-charging': [550, '5.7.1'],
   'content-refused': [554, '5.6.1'],
   'too-large': [552, '5.3.4'],
+  'adaptation-denied': [554, '5.6.2'],
   privacy: [550, '5.6.0'],
   'not-authorised': [550, '5.7.1'],
   identity: [550, '5.7.1'],
