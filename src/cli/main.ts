@@ -122,6 +122,19 @@ function queueCommands(program: Command, run: Runs): void {
 
 function mappingCommands(program: Command, run: Runs): void {
   program
+    .command('translate <in>')
+    .description('what would leave the gateway for a .http, .eml or a case folder')
+    .option('--to <carrier>', 'mail, mm7 or mm4, instead of what the routes say')
+    .option('--envelope <file>', 'SMTP envelope of a mail, as JSON')
+    .option(...config)
+    .option('--fixed', 'clock and ids of the fixtures')
+    .option('--explain', 'say which row of the table wrote what')
+    .action(
+      run(async (path, o) =>
+        (await import('./translate.ts')).translate(path, o, (octets) => process.stdout.write(octets)),
+      ),
+    )
+  program
     .command('conform <dirs...>')
     .description('run every case folder below the folders, and say which rule each failure breaks')
     .option('--only <id>', 'only this case; may be repeated', (id, ids: string[] = []) => [...ids, id])

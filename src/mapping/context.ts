@@ -10,6 +10,8 @@ export interface MappingContext {
   readonly now: EpochMs
   /** Converts media that a handset cannot show; none: they are dropped with a notice (CNT-070). */
   readonly convert?: Convert | undefined
+  /** Told of every field and parameter that is written, and by which row of the table. */
+  readonly explain?: ((written: string, rule: string) => void) | undefined
   readonly log?:
     | ((level: 'info' | 'warn', message: string, fields?: Readonly<Record<string, unknown>>) => void)
     | undefined

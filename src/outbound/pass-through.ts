@@ -10,7 +10,15 @@ export function receivedValue(delivery: DeliveryRecord, settings: Settings): str
   const { origin, queueId } = delivery.entry
   if (origin.carrier !== 'mail' && origin.carrier !== 'report') return undefined
   if (!origin.envelope || (origin.carrier === 'mail' && origin.own)) return undefined
-  const { session, receivedAt } = origin.envelope
+  return receivedBySmtp(origin.envelope, queueId, settings)
+}
+
+/** The same of a message that came by SMTP. */
+export function receivedBySmtp(
+  { session, receivedAt }: SmtpEnvelope,
+  queueId: string,
+  settings: Settings,
+): string {
   const protocol = session.esmtp
     ? `ESMTP${session.tls ? 'S' : ''}${session.auth === null ? '' : 'A'}`
     : 'SMTP'

@@ -94,6 +94,9 @@ function parsedFile<T>(path: string): T {
 const isPlain = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
+/** The common configuration of the bundled cases. */
+export const bundledSettings = (): CaseSettings => parsedFile<CaseSettings>(bundledDefaults)
+
 /** Objects merge deeply; arrays and scalars replace. */
 export function merged(base: unknown, over: unknown): unknown {
   if (!isPlain(base) || !isPlain(over)) return over === undefined ? base : over

@@ -10,8 +10,9 @@ import { addressKey, checkedMail, isServedDomain, mailAddressOf, splitAddrSpec }
 import { contentForMail } from '../content/for-mail.ts'
 import { readPart } from '../content/read-content.ts'
 import type { MappingContext } from '../context.ts'
-import { oneLine } from '../element.ts'
+import { type MailDraft, oneLine } from '../element.ts'
 import { elements } from '../elements.ts'
+import { explained, otherRows } from '../explain.ts'
 import { resentBlocks } from '../history.ts'
 import { toMailDate } from '../times.ts'
 
@@ -126,11 +127,15 @@ export function writeMail(
       header.push({ name, value: structured.has(name.toLowerCase()) ? value : encodeUnstructured(value) })
     },
   }
+  for (const field of header) ctx.explain?.(field.name, otherRows.trace.name)
+  const names = (): readonly string[] => namesIn(draft)
   for (const element of elements) {
-    const refused = element.mail.write?.(message, draft, ctx)
+    const refused = explained(ctx, element, names, () => element.mail.write?.(message, draft, ctx))
     if (refused) return refused
   }
-  for (const field of message.passThrough) draft.add(field.name, oneLine(field.value))
+  explained(ctx, otherRows.passThrough, names, () => {
+    for (const field of message.passThrough) draft.add(field.name, oneLine(field.value))
+  })
   const content = contentForMail(message.content, ctx)
   const protection = protectedAs(content, hop.extensions)
   if (isRefusal(protection)) return protection
@@ -138,6 +143,13 @@ export function writeMail(
   const octets = writeMessage(header, content, { boundary: () => ctx.ids.boundary(), eightBit: false })
   return { envelope: { mailFrom: { path, params: draft.mailParams }, rcptTo }, octets, rcptOf }
 }
+
+/** Header fields, and parameters with their command. */
+const namesIn = (draft: MailDraft): readonly string[] => [
+  ...draft.header.map((f) => f.name),
+  ...Object.keys(draft.mailParams).map((keyword) => `MAIL FROM ${keyword}`),
+  ...draft.rcptTo.flatMap((r) => Object.keys(r.params).map((keyword) => `RCPT TO:<${r.path}> ${keyword}`)),
+]
 
 /** MAIL FROM (MAP-051 to MAP-061): null for class Auto; a gateway address for a sender at a domain that is not ours. */
 export function mailReversePath(message: NeutralMessage, ctx: MappingContext): string | null | Refusal {

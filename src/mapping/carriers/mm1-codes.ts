@@ -13,6 +13,7 @@ export const mm1StatusOf: Readonly<Record<RefusalReason, number>> = {
   'reply-charging': 0xe7,
   'content-refused': 0xe5,
   'too-large': 0xe5,
+  'adaptation-denied': 0xe5,
   privacy: 0xe0,
   'not-authorised': 0xe1,
   identity: 0xe1,

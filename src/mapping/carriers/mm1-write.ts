@@ -37,7 +37,7 @@ export function encodeMm1(
   serve: readonly number[],
   ctx: MappingContext,
 ): Uint8Array | Refusal {
-  const part = contentForMms(message.content, { interface: 'mm7' }, ctx)
+  const part = contentForMms(message, { peer: { interface: 'mm7' }, expose: true }, ctx)
   if (isRefusal(part)) return part
   const content = contentOfPart(part)
   if (isRefusal(content)) return content

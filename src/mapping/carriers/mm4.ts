@@ -18,6 +18,7 @@ import { readPart } from '../content/read-content.ts'
 import type { MappingContext } from '../context.ts'
 import { oneLine, yesNo } from '../element.ts'
 import { elements } from '../elements.ts'
+import { explained, otherRows } from '../explain.ts'
 import { mm4AddressField, mm4Host, mm4Parties, mm4Path } from '../mm4-address.ts'
 import { echoed, quoted } from '../mm4-ids.ts'
 import { fromMailDate, toMailDate } from '../times.ts'
@@ -140,8 +141,10 @@ export function writeMm4Forward(
       header.push({ name, value: structured.test(name) ? value : encodeUnstructured(value) })
     },
   }
+  for (const field of header) ctx.explain?.(field.name, otherRows.protocol.name)
+  const names = (): readonly string[] => header.map((f) => f.name)
   for (const element of elements) {
-    const refused = element.mm4?.write?.(message, draft, ctx)
+    const refused = explained(ctx, element, names, () => element.mm4?.write?.(message, draft, ctx))
     if (refused) return refused
   }
   for (const field of message.passThrough)

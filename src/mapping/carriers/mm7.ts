@@ -12,6 +12,7 @@ import { contentForMms } from '../content/for-mms.ts'
 import { readPart } from '../content/read-content.ts'
 import type { MappingContext } from '../context.ts'
 import { elements } from '../elements.ts'
+import { explained } from '../explain.ts'
 
 /** Order of the children, by operation (mapping.md 1.8). */
 const order: Readonly<Record<'SubmitReq' | 'DeliverReq', readonly string[]>> = {
@@ -179,7 +180,8 @@ export function writeMm7Request(
       fields: message.passThrough.map((f) => f.name).slice(0, 50),
     })
   for (const row of elements) {
-    const refused = row.mm7?.write?.(message, draft, ctx)
+    const write = () => row.mm7?.write?.(message, draft, ctx)
+    const refused = explained(ctx, row, () => [...set.keys()], write)
     if (refused) return refused
   }
   const content = contentForMms(message, { peer, expose: true }, ctx)

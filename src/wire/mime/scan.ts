@@ -104,18 +104,43 @@ function scanHeader(
       const last = fields[fields.length - 1]
       if (last) fields[fields.length - 1] = { ...last, end: lineEnd }
     } else {
-      const colon = fieldNameEnd(octets, at, lineEnd)
-      if (colon < 0) {
-        // mbox "From " lines and stray text at the very start are passed over; later they begin the body.
-        if (fields.length > 0 || !isMboxLine(octets, at)) return { fields, bodyStart: at }
-      } else {
-        const name = octets.toString('latin1', at, colon).trimEnd()
-        fields.push({ name, start: at, valueStart: colon + 1, end: lineEnd })
-      }
+      // Blanks before the very first field can continue nothing.
+      const from = fields.length === 0 ? afterBlanks(octets, at, lineEnd) : at
+      const colon = fieldNameEnd(octets, from, lineEnd)
+      if (colon >= 0) {
+        const name = octets.toString('latin1', from, colon).trimEnd()
+        fields.push({ name, start: from, valueStart: colon + 1, end: lineEnd })
+      } else if (!isMboxLine(octets, at) && !headerGoesOn(octets, next, end))
+        // Without the empty line that was forgotten the body begins here.
+        return { fields, bodyStart: at }
     }
     at = next
   }
   return { fields, bodyStart: end }
+}
+
+/** Lines that a header which broke off is looked for in. */
+const maxStrayLines = 40
+const commonField =
+  /^(from|to|cc|subject|date|message-id|mime-version|received|reply-to|return-path|in-reply-to|references|content-[a-z-]+|delivered-to)[ \t]*:/i
+
+/** A stray line (a folded one without its blank, an mbox separator) does not end the header when known fields follow it. */
+function headerGoesOn(octets: Buffer, start: number, end: number): boolean {
+  let at = start
+  for (let n = 0; n < maxStrayLines && at < end; n++) {
+    const newline = octets.indexOf(LF, at)
+    const next = newline < 0 || newline >= end ? end : newline + 1
+    if (trimCr(octets, at, next - 1) === at) return false
+    if (commonField.test(octets.toString('latin1', at, Math.min(next, at + 40)))) return true
+    at = next
+  }
+  return false
+}
+
+const afterBlanks = (octets: Buffer, start: number, end: number): number => {
+  let at = start
+  while (at < end && (octets[at] === 32 || octets[at] === 9)) at++
+  return at
 }
 
 const trimCr = (octets: Buffer, from: number, end: number): number =>
