@@ -55,7 +55,8 @@ function preserved(part: Part): Part {
  */
 function safeHeader(field: Field): Field[] {
   const name = field.name.toLowerCase()
-  const value = oneLine(field.value)
+  // Values are octets: what they spell is read before controls are looked for.
+  const value = oneLine(spelt(field.value))
   if (value === '') return []
   if (name === 'content-id') {
     const id = value.replace(/[^\x21-\x7e]/g, '').replace(/^<|>$/g, '')
@@ -64,19 +65,23 @@ function safeHeader(field: Field): Field[] {
   if (name === 'content-location') return [{ ...field, value: placeForMail(value) }]
   if (/^[\x20-\x7e]*$/.test(value) && !value.includes('=?')) return [{ ...field, value }]
   if (name === 'content-disposition') {
-    const { disposition, params } = parseDisposition(value)
+    const { disposition, params } = parseDisposition(field.value.replace(/[\r\n\t]+/g, ' '))
     const kind = /^[a-z-]+$/.test(disposition) ? disposition : 'attachment'
     return [{ ...field, value: kind + params.map((p) => writeParameter(p.name, p.value)).join('') }]
   }
-  return [{ ...field, value: encodeUnstructured(decodeWords(value)) }]
+  return [{ ...field, value: encodeUnstructured(oneLine(decodeWords(field.value))) }]
 }
 
-/** Octets of UTF-8, or Unicode, as a URI of ASCII. */
+/** What a field body spells: octets of a header as UTF-8 or windows-1252; Unicode as it is. */
+const spelt = (value: string): string =>
+  /[\x80-\xff]/.test(value) && !/[^\x00-\xff]/.test(value)
+    ? decodeText(Buffer.from(value, 'latin1'), undefined)
+    : value
+
+/** Unicode as a URI of ASCII. */
 const placeForMail = (place: string): string => {
   if (/^[\x21-\x7e]*$/.test(place)) return place
-  const latin1 = /^[\x00-\xff]*$/.test(place)
-  const text = latin1 ? Buffer.from(place, 'latin1').toString('utf8') : place
-  return encodeURI(text.toWellFormed())
+  return encodeURI(place.toWellFormed())
 }
 
 /** Locations that change, and what each becomes: a presentation that names them changes with them (CNT-006). */
@@ -85,8 +90,8 @@ function movedPlaces(parts: readonly Part[]): ReadonlyMap<string, string> {
   for (const part of parts) {
     const place = part.headers.find((h) => h.name.toLowerCase() === 'content-location')?.value.trim()
     if (place === undefined || /^[\x21-\x7e]*$/.test(place)) continue
-    const text = /^[\x00-\xff]*$/.test(place) ? Buffer.from(place, 'latin1').toString('utf8') : place
-    moved.set(text, placeForMail(place))
+    const text = spelt(place)
+    moved.set(text, placeForMail(text))
   }
   return moved
 }
