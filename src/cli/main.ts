@@ -123,8 +123,8 @@ function queueCommands(program: Command, run: Runs): void {
 function mappingCommands(program: Command, run: Runs): void {
   program
     .command('translate <in>')
-    .description('what would leave the gateway for a .http, .eml or a case folder')
-    .option('--to <carrier>', 'mail, mm7 or mm4, instead of what the routes say')
+    .description('what would leave the gateway for a .http, .eml, .hex, .mms or a case folder')
+    .option('--to <carrier>', 'mail, mm7, mm4 or mm1, instead of what the routes say')
     .option('--envelope <file>', 'SMTP envelope of a mail, as JSON')
     .option(...config)
     .option('--fixed', 'clock and ids of the fixtures')

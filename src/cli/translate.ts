@@ -54,7 +54,9 @@ function print(item: Written, n: number, explain: boolean, out: (octets: string 
     return
   }
   if (item.envelope) out(`${JSON.stringify(item.envelope, undefined, 2)}\n`)
-  if (item.octets) out(item.octets)
+  // A PDU is binary: shown as hexadecimal, which is read again.
+  if (item.octets)
+    out(item.target === 'mm1' ? `${item.octets.toString('hex').replace(/(.{64})/g, '$1\n')}\n` : item.octets)
   if (explain) out(`\n--- rules\n${item.explained.map((line) => `${line}\n`).join('')}`)
 }
 
@@ -67,4 +69,4 @@ function settingsFor(path: string, options: TranslateOptions): CaseSettings {
 }
 
 const carrierOf = (to: string | undefined): Carrier | undefined =>
-  to === 'mail' || to === 'mm7' || to === 'mm4' ? to : undefined
+  to === 'mail' || to === 'mm7' || to === 'mm4' || to === 'mm1' ? to : undefined

@@ -1,14 +1,15 @@
 /** What `lemonade translate` is given: a file of one carrier, or a case folder, read into the neutral message. */
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { dirname, extname, join } from 'node:path'
+import { extname, join } from 'node:path'
 import { readMail } from '../../mapping/carriers/mail.ts'
+import { decodeMm1 } from '../../mapping/carriers/mm1.ts'
 import { readMm4Forward } from '../../mapping/carriers/mm4.ts'
 import { readMm4Head, scanMm4 } from '../../mapping/carriers/mm4-head.ts'
 import { readMm7Message } from '../../mapping/carriers/mm7.ts'
 import type { MappingContext } from '../../mapping/context.ts'
 import { Fault } from '../../model/fault.ts'
 import type { NeutralMessage } from '../../model/neutral.ts'
-import type { Refusal } from '../../model/refusal.ts'
+import { isRefusal, type Refusal } from '../../model/refusal.ts'
 import type { Settings } from '../../model/settings.ts'
 import type { EnvelopePath, SmtpEnvelope } from '../../model/smtp-envelope.ts'
 import { parseAddressList } from '../../wire/mime/addresses.ts'
@@ -19,9 +20,11 @@ import type { EnvelopeJson, PathJson } from '../conform/envelopes.ts'
 import { httpField, parseHttp } from '../conform/http-octets.ts'
 
 export interface Source {
-  readonly kind: 'http' | 'mail'
+  readonly kind: 'http' | 'mail' | 'mm1'
   readonly octets: Buffer
   readonly envelope?: EnvelopeJson | undefined
+  /** Of an MM1 PDU: the sender's number as the network knows it (MAP-058). */
+  readonly networkMsisdn?: string | undefined
   /** Key of Settings.peers. */
   readonly peer?: string | undefined
 }
@@ -38,7 +41,10 @@ export function findSource(path: string, envelopeFile: string | undefined): Sour
   if (statSync(path).isDirectory()) return caseSource(path)
   const extension = extname(path).toLowerCase()
   if (extension === '.http') return { kind: 'http', octets: readFileSync(path) }
-  if (extension !== '.eml') throw new Fault('unsupported', `${path}: expected .http, .eml or a case folder`)
+  if (extension === '.mms') return { kind: 'mm1', octets: readFileSync(path) }
+  if (extension === '.hex') return { kind: 'mm1', octets: octetsOfHex(readFileSync(path, 'latin1')) }
+  if (extension !== '.eml')
+    throw new Fault('unsupported', `${path}: expected .http, .eml, .hex, .mms or a case folder`)
   const beside = path.replace(/\.eml$/i, '.envelope.json')
   const file = envelopeFile ?? (existsSync(beside) ? beside : undefined)
   const envelope = file === undefined ? undefined : readEnvelope(file)
@@ -53,7 +59,9 @@ function caseSource(folder: string): Source {
   if (existsSync(http)) return { kind: 'http', octets: readFileSync(http), peer: json.peer }
   const mail = join(folder, 'input.eml')
   if (existsSync(mail)) return findSource(mail, undefined)
-  throw new Fault('unsupported', `${dirname(mail)} has no input.http and no input.eml`)
+  const pdu = join(folder, 'input.hex')
+  if (existsSync(pdu)) return { ...findSource(pdu, undefined), networkMsisdn: json.networkMsisdn }
+  throw new Fault('unsupported', `${folder} has no input.http, input.eml or input.hex`)
 }
 
 function readEnvelope(file: string): EnvelopeJson {
@@ -66,8 +74,19 @@ function readEnvelope(file: string): EnvelopeJson {
 
 /** Reads the source as its door would. @throws Fault, Mm7Refusal when it is no message at all */
 export function accept(source: Source, queueId: string, ctx: MappingContext): Accepted {
+  if (source.kind === 'mm1') {
+    const { networkMsisdn } = source
+    const from = { queueId, receivedAt: Math.floor(ctx.now / 1000), networkMsisdn }
+    const read = decodeMm1(source.octets, from, ctx)
+    if (!isRefusal(read) && read.kind !== 'message')
+      throw new Fault('unsupported', `a ${read.kind} carries no message`)
+    return { message: read }
+  }
   return source.kind === 'http' ? acceptMm7(source, queueId, ctx) : acceptMail(source, queueId, ctx)
 }
+
+/** White space between the digits is ignored. */
+const octetsOfHex = (text: string): Buffer => Buffer.from(text.replace(/\s+/g, ''), 'hex')
 
 function acceptMm7(source: Source, queueId: string, ctx: MappingContext): Accepted {
   const http = parseHttp(source.octets)

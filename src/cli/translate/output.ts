@@ -1,5 +1,6 @@
 /** Every outgoing item of a neutral message: one for each next hop and report group, written by its carrier. */
 import { receivedWithMms, writeMail } from '../../mapping/carriers/mail.ts'
+import { encodeMm1 } from '../../mapping/carriers/mm1-write.ts'
 import { writeMm4Forward } from '../../mapping/carriers/mm4.ts'
 import { writeMm7Request } from '../../mapping/carriers/mm7.ts'
 import type { MappingContext } from '../../mapping/context.ts'
@@ -16,7 +17,7 @@ import { type EnvelopeJson, pathJson } from '../conform/envelopes.ts'
 import { writeHttp } from '../conform/http-octets.ts'
 import type { Accepted } from './input.ts'
 
-export type Carrier = 'mail' | 'mm7' | 'mm4'
+export type Carrier = 'mail' | 'mm7' | 'mm4' | 'mm1'
 
 export interface Written {
   readonly target: string
@@ -71,6 +72,7 @@ export function writeItems(
 function targetOf(to: Carrier, settings: Settings): string {
   const named = (is: (peer: Peer) => boolean): string | undefined =>
     Object.entries(settings.peers).find(([, peer]) => is(peer))?.[0]
+  if (to === 'mm1') return 'mm1'
   if (to === 'mm7') return `mm7-submit:${named((p) => p.interface === 'mm7' && p.role !== 'vasp') ?? ''}`
   if (to === 'mm4') return `mm4:${named((p) => p.interface === 'mm4') ?? ''}`
   const relay = named((p) => p.interface === 'smtp' && p.host !== undefined)
@@ -90,6 +92,10 @@ function item(
   const serve = group.members.map((m) => m.index)
   const [kind = '', peerKey = ''] = group.target.split(':')
   const peer = settings.peers[peerKey]
+  if (kind === 'mm1') {
+    const pdu = encodeMm1(message, 'm-retrieve-conf', serve, ctx)
+    return isRefusal(pdu) ? { refused: pdu } : { octets: Buffer.from(pdu) }
+  }
   if (kind.startsWith('mm') && !peer)
     return { refused: { refused: 'temporary', text: `no peer for ${group.target} is configured` } }
   if (peer && (kind === 'mm7-submit' || kind === 'mm7-deliver'))
