@@ -63,7 +63,7 @@ const qEncode = (text: string): string =>
 /** One field with its line end. `value` must be in header form; what is not ASCII by then becomes "?". */
 export function writeField(given: string, value: string): string {
   // Of a name that is none, what can stand in one (RFC 5322 §3.6.8).
-  const name = given.replace(/[^!-9;-~]+/g, '') || 'X-Unnamed'
+  const name = given.replace(/[^!-9;-~]+/g, '').slice(0, 200) || 'X-Unnamed'
   const safe = clean(value).replace(/[^\x20-\x7e\t]/g, '?')
   const line = `${name}: ${safe}`
   if (line.length <= 78) return `${line}\r\n`
