@@ -108,27 +108,34 @@ function base64Lines(part: Leaf): Uint8Array[] {
   return [Buffer.from(lines.join('\r\n'), 'latin1')]
 }
 
-/** Lines of at most 76 characters ended by CRLF, only the alphabet, padding only at the end. */
+/**
+ * Lines of equal length up to 76 ended by CRLF, the last may be shorter; only the alphabet, padding only at the end. The
+ * decoder itself counts the alphabet: what it skips makes its result shorter.
+ */
 function isTidyBase64(octets: Uint8Array): boolean {
   const text = Buffer.from(octets.buffer, octets.byteOffset, octets.length)
-  let at = 0
-  let characters = 0
-  while (at < text.length) {
-    const found = text.indexOf(10, at)
-    const end = found < 0 ? text.length : found - 1
-    if (found >= 0 && text[found - 1] !== 13) return false
-    if (end - at > 76 || end - at === 0) return false
-    for (let i = at; i < end; i++)
-      if (!base64Alphabet[text[i] ?? 0] && !(found < 0 && text[i] === 61 && i >= end - 2)) return false
-    characters += end - at
-    at = found < 0 ? text.length : found + 1
+  const first = text.indexOf(10)
+  const width = first < 0 ? text.length : first + 1
+  if (first >= 0 && (width < 3 || width > 78)) return false
+  if (first < 0 && width > 76) return false
+  let lines = 0
+  for (let end = width; first >= 0 && end <= text.length; end += width) {
+    if (text[end - 1] !== 10 || text[end - 2] !== 13) return false
+    lines++
   }
-  return characters % 4 === 0
+  const rest = text.length - lines * width
+  let ends = lines * 2
+  if (first >= 0 && rest > 2 && text[text.length - 1] === 10) {
+    if (text[text.length - 2] !== 13) return false
+    ends += 2
+  }
+  const characters = text.length - ends
+  if (characters === 0 || characters % 4 !== 0 || text.includes(45) || text.includes(95)) return false
+  let last = text.length - 1
+  while (last > 0 && ((text[last] ?? 0) === 10 || text[last] === 13)) last--
+  const padding = text[last] === 61 ? (text[last - 1] === 61 ? 2 : 1) : 0
+  return Buffer.from(text.toString('latin1'), 'base64').length === (characters / 4) * 3 - padding
 }
-
-const base64Alphabet = new Uint8Array(256)
-for (const c of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/')
-  base64Alphabet[c.charCodeAt(0)] = 1
 
 /** RFC 2045 §6.7, text mode: CRLF stays, lines of at most 76 characters. */
 export function encodeQuotedPrintable(octets: Uint8Array): Uint8Array {
