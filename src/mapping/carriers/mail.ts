@@ -3,14 +3,15 @@ import type { Field, NeutralDraft, NeutralMessage, Part } from '../../model/neut
 import { isRefusal, type Refusal, refusal } from '../../model/refusal.ts'
 import type { EnvelopePath, SmtpEnvelope } from '../../model/smtp-envelope.ts'
 import { decodeWords } from '../../wire/mime/encoded-words.ts'
-import { allFields, fieldValue, headerFields, scanMessage } from '../../wire/mime/scan.ts'
+import type { MimeNode } from '../../wire/mime/node.ts'
+import { fieldText, headerFields, scanMessage } from '../../wire/mime/scan.ts'
 import { writeMessage } from '../../wire/mime/write.ts'
 import { encodeUnstructured } from '../../wire/mime/write-header.ts'
 import { addressKey, checkedMail, isServedDomain, mailAddressOf, splitAddrSpec } from '../addresses.ts'
 import { contentForMail } from '../content/for-mail.ts'
 import { readPart } from '../content/read-content.ts'
 import type { MappingContext } from '../context.ts'
-import { type MailDraft, oneLine } from '../element.ts'
+import { type MailDraft, type MailSource, oneLine } from '../element.ts'
 import { elements } from '../elements.ts'
 import { explained, otherRows } from '../explain.ts'
 import { resentBlocks } from '../history.ts'
@@ -33,8 +34,7 @@ export function readMail(
   const source = {
     envelope,
     receivedAt: envelope.receivedAt,
-    field: (name: string) => fieldValue(octets, node, name),
-    fields: (name: string) => allFields(octets, node, name),
+    ...headerReader(octets, node),
     resent: node.fields.some((f) => /^resent-/i.test(f.name)) ? resentBlocks(headerFields(octets, node)) : [],
   }
   const trace = source.fields('Received')
@@ -55,7 +55,7 @@ export function readMail(
       .map(
         (f): Field => ({
           name: f.name,
-          value: decodeWords(fieldValue(octets, { ...node, fields: [f] }, f.name) ?? ''),
+          value: decodeWords(fieldText(octets, f)),
         }),
       ),
   }
@@ -64,6 +64,25 @@ export function readMail(
     if (refused) return refused
   }
   return draft as NeutralMessage
+}
+
+/** Looks fields up by name; every row of the table asks for some. */
+function headerReader(octets: Uint8Array, node: MimeNode): Pick<MailSource, 'field' | 'fields'> {
+  const byName = new Map<string, MimeNode['fields'][number][]>()
+  for (const field of node.fields) {
+    const name = field.name.toLowerCase()
+    const list = byName.get(name)
+    if (list) list.push(field)
+    else byName.set(name, [field])
+  }
+  const found = (name: string): readonly MimeNode['fields'][number][] => byName.get(name.toLowerCase()) ?? []
+  return {
+    field: (name) => {
+      const [first] = found(name)
+      return first && fieldText(octets, first)
+    },
+    fields: (name) => found(name).map((field) => fieldText(octets, field)),
+  }
 }
 
 export interface OutgoingMail {

@@ -256,6 +256,9 @@ function firstValue(octets: Buffer, fields: readonly HeaderRange[], name: string
   return field && unfolded(octets, field)
 }
 
+/** Value of one field: unfolded, outer blanks dropped, an octet string. */
+export const fieldText = (octets: Uint8Array, field: HeaderRange): string => unfolded(bufferOf(octets), field)
+
 /** The first field of that name (any case), unfolded, as an octet string; undefined when there is none. */
 export const fieldValue = (octets: Uint8Array, node: MimeNode, name: string): string | undefined =>
   firstValue(bufferOf(octets), node.fields, name.toLowerCase())
