@@ -7,9 +7,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type Engine, openSqlite } from '../../src/db/sqlite/engine.ts'
+import { runsOf } from '../../src/db/sqlite/uid-runs.ts'
 import type { NewMessage } from '../../src/model/queue.ts'
 import type { AccountView, StoreOperation } from '../../src/store/store.ts'
 import { digestMessage } from '../../src/wire/mime/digest.ts'
+import { searchableText, textHolds } from '../../src/wire/mime/search-text.ts'
 
 const parts = process.argv.slice(2)
 const wanted = (part: string): boolean => parts.length === 0 || parts.includes(part)
@@ -40,6 +42,7 @@ async function best(runs: number, work: () => Promise<unknown> | unknown): Promi
   return fastest
 }
 
+const searchText = new URL('../../src/wire/mime/search-text.ts', import.meta.url)
 let engine: Engine = await openSqlite(folder)
 await engine.directory.put('bench@example.net', 'secret')
 const account = (await engine.directory.find('bench@example.net'))?.id ?? 0
@@ -300,6 +303,63 @@ if (wanted('size')) {
   print('uids() of 1,000,000', `${uids.toFixed(0)} ms`)
   const gone = await best(1, () => write({ op: 'delete', name: 'large' }))
   print('DELETE of a mailbox of 1,000,000', `${gone.toFixed(1)} ms`)
+}
+
+if (wanted('search')) {
+  const total = 10_000
+  await write({ op: 'create', name: 'search' })
+  const box = await boxNamed('search')
+  for (let i = 0; i < total; i += 500)
+    await write({
+      op: 'append',
+      mailbox: box,
+      messages: Array.from({ length: 500 }, (_, k) => message(i + k, 4000)),
+    })
+  const look = async (needle: string) => {
+    const { maybe } = await view((v) => v.search(box, { in: 'body', needle }))
+    const wantedUids = runsOf(maybe)
+    let found = 0
+    await view(async (v) => {
+      for await (const batch of v.messages(box, { uids: wantedUids }))
+        for (const m of batch)
+          if (textHolds(searchableText(await engine.store.readBlob(m.blob)), 'body', needle)) found++
+    })
+    return found
+  }
+  const scan = await best(1, () => look('w5000w'))
+  print('BODY search of 10,000 without index', `${scan.toFixed(0)} ms`)
+  const header = await best(3, () =>
+    view((v) => v.search(box, { in: 'header', field: 'From', needle: 'person 42' })),
+  )
+  print('FROM search of 10,000 without index', `${header.toFixed(1)} ms`)
+  await engine.close()
+  engine = await openSqlite(folder, { searchText })
+  const cpu = cpuOf(total)
+  const indexing = await best(1, () => engine.indexed())
+  print('indexing 10,000 messages', `${perSecond(total, indexing)}, ${cpu()}`)
+  for (const needle of ['w5000w', 'w5', 'is in no other', 'nowhere to be seen']) {
+    const ms = await best(5, () => look(needle))
+    const { maybe } = await view((v) => v.search(box, { in: 'body', needle }))
+    const asked = await best(20, () => view((v) => v.search(box, { in: 'body', needle })))
+    print(
+      `BODY "${needle}": ${maybe.length} looked into`,
+      `${ms.toFixed(1)} ms, index ${asked.toFixed(2)} ms`,
+    )
+  }
+  const indexed = await best(5, () =>
+    view((v) => v.search(box, { in: 'header', field: 'From', needle: 'person 42' })),
+  )
+  print('FROM search with index', `${indexed.toFixed(1)} ms, ${(header / indexed).toFixed(1)} times as fast`)
+  const sorted = await best(3, () => view((v) => v.sorted(box, [{ by: 'subject' }, { by: 'date' }])))
+  print('SORT by subject and date of 10,000', perSecond(total, sorted))
+  const threads = await best(3, () =>
+    view(async (v) => {
+      let length = 0
+      for await (const batch of v.threadKeys(box)) for (const k of batch) length += k.references.length
+      return length
+    }),
+  )
+  print('THREAD keys of 10,000', perSecond(total, threads))
 }
 
 await engine.close()

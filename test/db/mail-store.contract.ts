@@ -372,6 +372,29 @@ export function mailStoreContract(name: string, open: () => Promise<StoreUnderTe
       expect(await store('$X')).toEqual([1])
     })
 
+    test('SE-18: too many keywords are refused, and nothing of the change is kept', async () => {
+      await newAccount()
+      const inbox = await idOf('INBOX')
+      await append('INBOX', mail('\n\n'), mail('\n\n'))
+      const store = (uid: number, from: number, count: number) =>
+        write({
+          op: 'flags',
+          mailbox: inbox,
+          uids: [{ from: uid, to: uid }],
+          change: { mode: 'replace', flags: Array.from({ length: count }, (_, i) => `k${from + i}`) },
+        })
+      expect(await kind(store(1, 0, 257))).toBe('over-quota')
+      expect((await named('INBOX'))!.keywords).toEqual([])
+      await store(1, 0, 256)
+      const one = { mode: 'add', flags: ['k0', 'more'] } as const
+      const more = write({ op: 'flags', mailbox: inbox, uids: [{ from: 1, to: 2 }], change: one })
+      expect(await kind(more)).toBe('over-quota')
+      expect((await messages(inbox, {})).map((m) => m.flags.length)).toEqual([256, 0])
+      for (let from = 256; from < 4096; from += 256) await store(2, from, 256)
+      expect(await kind(store(2, 4096, 1))).toBe('over-quota')
+      expect((await named('INBOX'))!.keywords).toHaveLength(4096)
+    })
+
     test('NT-05, NT-06, NT-07, NT-16, NT-30: watchers hear what happened, from whom, in order', async () => {
       await newAccount()
       const seen: AccountChange[] = []

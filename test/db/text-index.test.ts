@@ -76,6 +76,21 @@ test('lost, overwritten or of another version: searches look into everything, th
   expect((await checkStore(folder)).problems).toEqual([])
 })
 
+test('the check finds what the index lacks', async () => {
+  const folder = tempFolder()
+  const engine = await open(folder)
+  await (await inboxOf(engine)).add('alpha', 'beta')
+  await engine.indexed()
+  await engine.close()
+  expect((await checkStore(folder)).problems).toEqual([])
+  const db = new DatabaseSync(join(folder, 'search.sqlite'))
+  db.exec('DELETE FROM texts WHERE rowid = (SELECT max(rowid) FROM texts)')
+  db.close()
+  expect((await checkStore(folder)).problems).toEqual([
+    expect.stringMatching(/^message that the full-text index does not know: \d+\/2$/),
+  ])
+})
+
 test('a store restored from before is not searched with what was indexed after', async () => {
   const folder = tempFolder()
   let engine = await open(folder)

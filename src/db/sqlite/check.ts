@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { recordProblem } from './segments.ts'
 import { asNumber, asText, Statements } from './statements.ts'
+import { attachTextIndex, blobBits } from './text-index.ts'
 
 export interface CheckResult {
   readonly records: number
@@ -31,6 +32,7 @@ export async function checkStore(folder: string): Promise<CheckResult> {
     }
     for (const [what, query] of rules)
       for (const row of sql.all(query)) problems.push(`${what}: ${asText(row.id)}`)
+    problems.push(...indexProblems(sql, folder))
     return {
       records: blobs.length,
       messages: asNumber(sql.get(`SELECT count(*) AS n FROM messages WHERE ${alive}`)?.n),
@@ -39,6 +41,25 @@ export async function checkStore(folder: string): Promise<CheckResult> {
     }
   } finally {
     sql.db.close()
+  }
+}
+
+/** The full-text index may be deleted: it is made again. What it claims to know it must know. */
+function indexProblems(sql: Statements, folder: string): string[] {
+  if (!existsSync(join(folder, 'search.sqlite'))) return []
+  try {
+    attachTextIndex(sql.db, folder)
+    const { blob: watermark } = sql.get('SELECT blob FROM search.progress') ?? {}
+    return sql
+      .all(
+        `SELECT m.mailbox || '/' || m.uid AS id FROM messages m JOIN mailboxes b ON b.id = m.mailbox
+         WHERE m.blob <= ? AND NOT EXISTS (SELECT 1 FROM search.texts_docsize WHERE id = ((b.account << ${blobBits}) | m.blob))
+         AND m.blob NOT IN (SELECT blob FROM search.skipped)`,
+        watermark ?? 0,
+      )
+      .map((row) => `message that the full-text index does not know: ${asText(row.id)}`)
+  } catch (error) {
+    return [`full-text index: ${error instanceof Error ? error.message : String(error)}`]
   }
 }
 

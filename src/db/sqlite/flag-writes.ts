@@ -1,7 +1,8 @@
 /** STORE (RFC 3501 §6.4.6, RFC 7162 §3.1.3). Messages with the same flags before have the same flags after: one statement. */
+import { Fault } from '../../model/fault.ts'
 import type { FlagChange, UidSet } from '../../store/store.ts'
 import type { AccountWrite, Box } from './account-write.ts'
-import { flagList, isDeleted, isSeen, spelt } from './flags.ts'
+import { flagList, isDeleted, isSeen, maxFlags, spelt } from './flags.ts'
 import type { FlagsAnswer } from './requests.ts'
 import type { Tuple } from './statements.ts'
 import { runsOf } from './uid-runs.ts'
@@ -87,6 +88,7 @@ function changed(mode: FlagChange['mode'], text: string, flags: readonly string[
       : mode === 'add'
         ? [...before, ...flags.filter((flag) => !before.includes(flag))]
         : before.filter((flag) => !flags.includes(flag))
+  if (after.length > maxFlags) throw new Fault('over-quota', `more than ${maxFlags} flags on one message`)
   const same = before.length === after.length && before.every((flag) => after.includes(flag))
   return same ? text : after.join(' ')
 }

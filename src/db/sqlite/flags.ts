@@ -2,8 +2,9 @@
 import { Fault } from '../../model/fault.ts'
 import type { Box } from './account-write.ts'
 
-/** Keywords of one mailbox at the most (SE-18). */
-const maxKeywords = 200
+/** Keywords of one mailbox, and flags of one message, at the most (SE-18). */
+export const maxKeywords = 4096
+export const maxFlags = 256
 
 const systemFlags = new Map(
   ['\\Seen', '\\Answered', '\\Flagged', '\\Deleted', '\\Draft'].map((flag) => [flag.toLowerCase(), flag]),
@@ -19,7 +20,7 @@ export function flagList(flags: string): readonly string[] {
   const known = lists.get(flags)
   if (known) return known
   const list = flags === '' ? [] : flags.split(' ')
-  if (lists.size > 5000) lists.clear()
+  if (lists.size > 1000) lists.clear()
   lists.set(flags, list)
   return list
 }
@@ -31,14 +32,18 @@ export function spelt(box: Box, flags: readonly string[], learn: boolean): strin
     const lower = flag.toLowerCase()
     if (lower !== '\\recent') wanted.set(lower, systemFlags.get(lower) ?? flag)
   }
+  if (wanted.size > maxFlags) throw new Fault('over-quota', `more than ${maxFlags} flags`)
+  let known: Map<string, string> | undefined
   for (const [lower, flag] of wanted) {
     if (flag.startsWith('\\')) continue
-    const known = box.keywords.find((keyword) => keyword.toLowerCase() === lower)
-    if (known !== undefined) wanted.set(lower, known)
+    known ??= new Map(box.keywords.map((keyword) => [keyword.toLowerCase(), keyword]))
+    const spelling = known.get(lower)
+    if (spelling !== undefined) wanted.set(lower, spelling)
     else if (learn) {
       if (box.keywords.length >= maxKeywords)
         throw new Fault('over-quota', `more than ${maxKeywords} keywords in one mailbox`)
       box.keywords.push(flag)
+      known.set(lower, flag)
     }
   }
   return [...wanted.values()]

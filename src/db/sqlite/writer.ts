@@ -10,6 +10,7 @@ import { Fault } from '../../model/fault.ts'
 import { AccountWrite, OverQuota, type WriteContext } from './account-write.ts'
 import { issueToken, revokeTokens, upgradePassword, useToken } from './account-writes.ts'
 import { addMarks, purgeOriginals } from './correlation-writes.ts'
+import { ExpungedRuns } from './expunged-runs.ts'
 import { createMailbox, dropMailbox } from './mailbox-writes.ts'
 import { runOperation } from './operations.ts'
 import type { Touched, WriteAnswer, WriteBatch, WriteBody, WriteRequest } from './requests.ts'
@@ -43,6 +44,7 @@ const segments = new SegmentWriter(folder, segmentOctets, {
   end: asNumber(last?.end),
 })
 
+const expungedRuns = new ExpungedRuns(sql)
 let waiting: WriteRequest[] = []
 let scheduled = false
 
@@ -183,8 +185,11 @@ function run(body: WriteBody, blobs: readonly number[]): { value?: unknown; touc
       return { touched: none }
     case 'retry':
       return { value: retry(sql, body.queueId, body.now), touched: none }
-    case 'purge':
-      return { value: purge(sql, body.before, body.freedBefore, body.limit), touched: none }
+    case 'purge': {
+      const value = purge(sql, body.before, body.freedBefore, body.limit)
+      if (value < body.limit) expungedRuns.step()
+      return { value, touched: none }
+    }
     case 'lease':
       return { value: lease(sql, body.queueId, body.leaseUntil), touched: none }
     case 'mark':
