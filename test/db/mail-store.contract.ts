@@ -520,19 +520,21 @@ export function mailStoreContract(name: string, open: () => Promise<StoreUnderTe
       const inbox = await idOf('INBOX')
       const found = async (field: string, needle: string) => {
         const hits = await view((v) => v.search(inbox, { in: 'header', field, needle }))
-        return [[...hits.matches], [...hits.maybe]]
+        // Of the last message too little is kept to say no; the index may.
+        expect([[], [6]]).toContainEqual([...hits.maybe])
+        return [...hits.matches]
       }
-      expect(await found('from', '\u00e4NN')).toEqual([[2], [6]])
-      expect(await found('From', 'ann')).toEqual([[1], [6]])
-      expect(await found('From', 'A')).toEqual([[1, 2, 5], [6]])
-      expect(await found('Subject', 'apfel')).toEqual([[], [6]])
-      expect(await found('Subject', 'pfel')).toEqual([[4], [6]])
-      expect(await found('X-Foo', 'two three')).toEqual([[5], [6]])
-      expect(await found('X-Foo', 'one\nX-FOO')).toEqual([[], [6]])
-      expect(await found('X-Empty', '')).toEqual([[5], [6]])
-      expect(await found('X-Fo', '')).toEqual([[], [6]])
-      expect(await found('From', 'no header')).toEqual([[], [6]])
-      expect(await found('From', 'long')).toEqual([[6], []])
+      expect(await found('from', '\u00e4NN')).toEqual([2])
+      expect(await found('From', 'ann')).toEqual([1])
+      expect(await found('From', 'A')).toEqual([1, 2, 5])
+      expect(await found('Subject', 'apfel')).toEqual([])
+      expect(await found('Subject', 'pfel')).toEqual([4])
+      expect(await found('X-Foo', 'two three')).toEqual([5])
+      expect(await found('X-Foo', 'one\nX-FOO')).toEqual([])
+      expect(await found('X-Empty', '')).toEqual([5])
+      expect(await found('X-Fo', '')).toEqual([])
+      expect(await found('From', 'no header')).toEqual([])
+      expect(await found('From', 'long')).toEqual([6])
     })
 
     /** Verified UIDs of TEXT or BODY, and how many messages had to be looked into. */

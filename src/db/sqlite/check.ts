@@ -87,6 +87,7 @@ const rules: readonly (readonly [string, string])[] = [
   [
     'octets that nothing refers to and nothing will reclaim',
     `SELECT id FROM blobs WHERE id NOT IN (SELECT blob FROM messages) AND id NOT IN (SELECT blob FROM entries)
+     AND id NOT IN (SELECT blob FROM originals WHERE blob IS NOT NULL)
      AND id NOT IN (SELECT blob FROM freed)`,
   ],
   [
