@@ -40,6 +40,9 @@ export function mm4Party(
   if (type === 'PLMN' || (type === undefined && isNumberDomain(domain, peer, settings))) {
     const number = classifyNumber(bare, settings.numbering)
     if (number) return { ...number, raw }
+    // A peer that drops the plus writes whole international numbers without it (ADR-034).
+    if (peer?.numberFormat === 'plain' && /^\d{7,15}$/.test(bare))
+      return { kind: 'number', value: `+${bare}`, raw }
     if (type === 'PLMN' || domain === '')
       return refusal('bad-recipient', 'the number cannot be resolved', raw)
   }

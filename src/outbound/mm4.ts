@@ -186,7 +186,11 @@ export function createMm4Adapter(settings: Settings, transport: SmtpTransport, a
       const limit = Number(conversation.extensions.get('SIZE') || 0)
       if (limit > 0 && size > limit)
         return refusedOutcomes(serve, refusal('too-large', `${host} takes ${limit} octets`))
-      const sent = await conversation.send(envelope, octets)
+      // Protected content may have octets above 127, and none of it may be changed (CNT-090).
+      const eightBit = octets.some((piece) => piece.some((octet) => octet > 127))
+      const params = eightBit && conversation.extensions.has('8BITMIME') ? { BODY: '8BITMIME' } : {}
+      const mailFrom = { ...envelope.mailFrom, params: { ...envelope.mailFrom.params, ...params } }
+      const sent = await conversation.send({ ...envelope, mailFrom }, octets)
       return serve.map((index) => judged(index, paths.get(index), sent, conversation.remoteMta))
     } catch (error) {
       return lost(error)

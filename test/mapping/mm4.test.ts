@@ -1,5 +1,6 @@
 /** MM4 through the mapper: the worked cases, and what peers really send (QUIRKS 35-45). */
 import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { fixtureIds } from '../../src/cli/conform/fixture-ids.ts'
 import { readMail, receivedWithMms, writeMail } from '../../src/mapping/carriers/mail.ts'
@@ -490,4 +491,110 @@ test('MAP-208: who rejected', () => {
   expect(by('Rejected-by-other-MMSC')).toBe('other-rs')
   expect(by('RejectionByOtherRS')).toBe('other-rs')
   expect(by('by the moon')).toBeUndefined()
+})
+
+test('whatever octets come from a peer, reading ends in a value or a refusal, in time', () => {
+  const { queueId, ctx } = context('')
+  const names = [
+    'X-Mms-3GPP-MMS-Version',
+    'X-Mms-Message-Type',
+    'X-Mms-Transaction-ID',
+    'X-Mms-Message-ID',
+    'X-Mms-Originator-System',
+    'X-Mms-Previously-Sent-By',
+    'X-Mms-Previously-Sent-Date-and-Time',
+    'X-Mms-Expiry',
+    'X-Mms-Delivery-Time',
+    'X-Mms-Reply-Charging',
+    'X-Mms-MM-Status-Code',
+    'X-Mms-Read-Status',
+    'From',
+    'To',
+    'Cc',
+    'Date',
+    'Subject',
+    'Content-Type',
+  ]
+  const piece = fc.constantFrom(
+    ...[
+      '0, ',
+      '"',
+      '<',
+      '>',
+      '@',
+      '/TYPE=PLMN',
+      '+447700900123',
+      'a@b.example',
+      '=?utf-8?B?',
+      '\\',
+      '(',
+      ';',
+      ',',
+    ],
+    ...[
+      'MM4_forward.REQ',
+      'MM4_delivery_report.REQ',
+      'Yes',
+      '600',
+      'Fri, 01 Mar 2024 06:00:00 GMT',
+      '\r\n ',
+      '\xff',
+    ],
+  )
+  const value = fc.oneof(
+    fc.array(piece, { maxLength: 12 }).map((p) => p.join('')),
+    fc.string({ maxLength: 30 }),
+  )
+  const field = fc.tuple(fc.constantFrom(...names), value).map(([n, v]) => `${n}: ${v}\r\n`)
+  const complete = [
+    'X-Mms-3GPP-MMS-Version: 6.3.0\r\nX-Mms-Transaction-ID: "T"\r\nX-Mms-Message-ID: "M"\r\n',
+    'From: +447700900123/TYPE=PLMN\r\nDate: Tue, 5 Mar 2024 10:14:30 +0000\r\nContent-Type: text/plain\r\n',
+  ]
+  let mails = 0
+  const started = performance.now()
+  fc.assert(
+    fc.property(
+      fc.array(field, { maxLength: 25 }),
+      fc.string({ maxLength: 40 }),
+      fc.boolean(),
+      (some, body, isComplete) => {
+        // Complete ones get past the first check; a field that comes again after it does no more harm.
+        const fields = isComplete ? [...complete, ...some] : some
+        const octets = Buffer.from(`${fields.join('')}\r\n${body}`, 'latin1')
+        const scanned = scanMm4(octets)
+        const head = readMm4Head(scanned, opb.peer)
+        if (head?.answer) readMm4Answer(scanned, head)
+        const read = readMm4Forward(
+          octets,
+          envelope('a@b.example', ['alice@example.org']),
+          { queueId, peer: 'opb' },
+          ctx,
+        )
+        if (!isRefusal(read)) {
+          mails++
+          const mail = writeMail(read, [0], { extensions: new Map() }, ctx)
+          if (!isRefusal(mail)) expect(/[^\x00-\x7f]/.test(whole(mail).toString('latin1'))).toBe(false)
+          const again = writeMm4Forward(read, [0], opb, undefined, ctx)
+          if (!isRefusal(again)) expect(/[^\x00-\x7f]/.test(whole(again).toString('latin1'))).toBe(false)
+        }
+        readMm4Report(octets, { peer: 'opb', receivedAt: 0 }, ctx)
+      },
+    ),
+    { numRuns: 1500 },
+  )
+  expect(mails).toBeGreaterThan(100)
+  expect(performance.now() - started).toBeLessThan(15_000)
+})
+
+test('ADR-034: a peer that drops the plus is read and written without it', () => {
+  const peer = { ...opb.peer, numberFormat: 'plain' as const }
+  const message = ok(forward('To: 447700900188/TYPE=PLMN', peer))
+  expect(message.recipients[0]?.party).toMatchObject({ kind: 'number', value: '+447700900188' })
+  const { write } = context('')
+  const text = whole(ok(writeMm4Forward(message, [1], { peerKey: 'opb', peer }, undefined, write))).toString(
+    'latin1',
+  )
+  expect(text).toContain('From: 447700900123/TYPE=PLMN\r\n')
+  expect(text).toContain('To: 447700900188/TYPE=PLMN, alice@example.org\r\n')
+  expect(forward('To: 447700900188/TYPE=PLMN')).toMatchObject({ recipients: [{ field: 'to' }] })
 })
