@@ -5,9 +5,10 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { checkStore } from '../../src/db/sqlite/check.ts'
 import { openSqlite } from '../../src/db/sqlite/engine.ts'
+import { atEnd } from '../support/at-end.ts'
 import { configFile, folder, type Served, serve, testConfig } from '../support/gateway.ts'
 import { deliverReq, eventually, fakeMmsc, inbox, post, SmtpClient } from '../support/peers.ts'
 import { seeded } from '../support/random.ts'
@@ -157,7 +158,7 @@ test('QUE-051: a full disk gives MM7 3000 and SMTP 452, loses nothing, and recov
   } catch {
     context.skip('mounting a small file system is not permitted here')
   }
-  afterAll(() => {
+  atEnd(() => {
     execFileSync('umount', ['-l', disk])
   })
   const store = join(disk, 'data')

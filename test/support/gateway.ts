@@ -5,11 +5,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { afterAll } from 'vitest'
 import { stringify } from 'yaml'
 import { type ComposeOptions, compose, type Gateway } from '../../src/compose.ts'
 import { checkConfig } from '../../src/config.ts'
 import type { Log } from '../../src/log.ts'
+import { atEnd } from './at-end.ts'
 
 const any = '127.0.0.1:0'
 export const main = new URL('../../src/main.ts', import.meta.url).pathname
@@ -39,7 +39,7 @@ export function testConfig(over: Record<string, unknown> = {}): Record<string, u
 
 export function folder(): string {
   const made = mkdtempSync(join(tmpdir(), 'lemonade-gw-'))
-  afterAll(() => rmSync(made, { recursive: true, force: true }))
+  atEnd(() => rmSync(made, { recursive: true, force: true }))
   return made
 }
 
@@ -57,7 +57,7 @@ export async function gatewayHere(
   const gateway = await compose(checkConfig(testConfig(over), 'test'), log, options)
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => (closed ??= gateway.close())
-  afterAll(close)
+  atEnd(close)
   return { ...gateway, close, logged }
 }
 
@@ -102,7 +102,7 @@ export async function serve(file: string): Promise<Served> {
   let err = ''
   child.stderr.on('data', (chunk) => (err += chunk))
   const exited = once(child, 'exit') as Promise<[number | null]>
-  afterAll(() => void child.kill('SIGKILL'))
+  atEnd(() => void child.kill('SIGKILL'))
   const first = await Promise.race([
     once(createInterface({ input: child.stdout }), 'line') as Promise<[string]>,
     exited.then(() => {

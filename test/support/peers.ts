@@ -2,12 +2,12 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net'
 import { request } from 'undici'
-import { afterAll } from 'vitest'
 import type { Gateway } from '../../src/compose.ts'
 import type { HttpContent, Mm7Message } from '../../src/wire/mm7/message.ts'
 import { readMm7 } from '../../src/wire/mm7/read.ts'
 import { readMm7Response } from '../../src/wire/mm7/response.ts'
 import { element, schemaNamespace, writeMm7 } from '../../src/wire/mm7/write.ts'
+import { atEnd } from './at-end.ts'
 
 export const namespace = schemaNamespace('REL-6-MM7-1-4')
 
@@ -64,7 +64,7 @@ export async function fakeMmsc(port = 0): Promise<FakeMmsc> {
       server.close(() => resolve())
       server.closeAllConnections()
     })
-  afterAll(close)
+  atEnd(close)
   const mmsc: FakeMmsc = { url: `http://127.0.0.1:${got}/mm7`, port: got, received, status: 1000, close }
   return mmsc
 }
@@ -222,7 +222,7 @@ export class SmtpClient {
 /** `localAddress`: where it seems to come from, such as 127.0.0.2, which names a peer. */
 export async function smtpClient(address: string, localAddress?: string): Promise<SmtpClient> {
   const client = new SmtpClient(address, localAddress)
-  afterAll(() => client.end())
+  atEnd(() => client.end())
   await client.reply()
   await client.command('EHLO client.example.org')
   return client
@@ -276,7 +276,7 @@ export async function mailSink(
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  afterAll(() => void server.close())
+  atEnd(() => void server.close())
   return { port: (server.address() as AddressInfo).port, taken }
 }
 
