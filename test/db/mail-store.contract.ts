@@ -350,6 +350,7 @@ export function mailStoreContract(name: string, open: () => Promise<StoreUnderTe
       expect(changes.vanished).toEqual([{ from: 3, to: 7 }])
       expect(await view((v) => v.changes(inbox, middle))).toMatchObject({ vanished: [] })
       expect(await view((v) => v.gaps(inbox))).toEqual([{ from: 3, to: 7 }])
+      expect([...(await view((v) => v.uids(inbox)))]).toEqual([1, 2, 8, 9, 10, 11])
       expect((await messages(inbox, { changedSince: since })).map((m) => m.uid)).toEqual([2, 9, 11])
       const within = { uids: [{ from: 5, to: 10 }], changedSince: since }
       expect((await messages(inbox, within)).map((m) => m.uid)).toEqual([9])

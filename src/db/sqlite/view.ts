@@ -38,8 +38,7 @@ export function viewOf(sql: Statements, account: number): AccountView {
         .map((r) => asText(r.name))
     },
     async uids(mailbox) {
-      const rows = sql.tuples('SELECT uid FROM messages WHERE mailbox = ? ORDER BY uid', mailbox)
-      return Uint32Array.from(rows, ([uid]) => uid as number)
+      return uidsOf(sql, mailbox)
     },
     messages: (mailbox, query) => messagesOf(sql, mailbox, query),
     async vanished(mailbox, after) {
@@ -92,6 +91,22 @@ export function viewOf(sql: Statements, account: number): AccountView {
       return search(sql, account, mailbox, term)
     },
   }
+}
+
+/** Every UID below uidNext is a message or was expunged: what is left between the runs need not be read row by row. */
+function uidsOf(sql: Statements, mailbox: number): Uint32Array {
+  const box = sql.get('SELECT uid_next, messages FROM mailboxes WHERE id = ?', mailbox)
+  const uids = new Uint32Array(asNumber(box?.messages))
+  let at = 0
+  let uid = 1
+  for (const { from, to } of expungedRuns(sql, mailbox, 0)) {
+    while (uid < from) uids[at++] = uid++
+    uid = to + 1
+  }
+  while (uid < asNumber(box?.uid_next)) uids[at++] = uid++
+  if (at === uids.length) return uids
+  const rows = sql.tuples('SELECT uid FROM messages WHERE mailbox = ? ORDER BY uid', mailbox)
+  return Uint32Array.from(rows, ([each]) => each as number)
 }
 
 const changedSince = (sql: Statements, mailbox: number, since: number): MailboxChanges['messages'] =>
