@@ -3,7 +3,8 @@ import { openSqlite } from '../../src/db/sqlite/engine.ts'
 import { digestFor } from '../support/digest.ts'
 
 const [folder = '', round = ''] = process.argv.slice(2)
-const engine = await openSqlite(folder)
+const searchText = new URL('../../src/wire/mime/search-text.ts', import.meta.url)
+const engine = await openSqlite(folder, { searchText })
 await engine.directory.put('alice@example.net', 'secret')
 const { id: account } = (await engine.directory.find('alice@example.net'))!
 const inbox = (await engine.store.read(account, (view) => view.mailbox('INBOX')))!.id

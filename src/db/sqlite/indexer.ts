@@ -11,7 +11,7 @@ import { blobBits, blobMask, indexedText, markBroken, openTextIndex } from './te
 
 /** Messages, and octets of them, of one batch. */
 const batchMessages = 50
-const batchOctets = 4 * 1024 * 1024
+const batchOctets = 1024 * 1024
 /** Rows looked at in one step of the search for what is gone. */
 const sweepRows = 1000
 const longestRestMs = 250

@@ -26,6 +26,15 @@ export function createStore(kernel: Kernel): MailStore {
     async write(account, operations, origin) {
       const octets: Uint8Array[] = []
       const rows = operations.map((operation): OperationRow => {
+        // A view would take its whole underlying buffer along to the writer.
+        if (operation.op === 'metadata')
+          return {
+            ...operation,
+            entries: operation.entries.map(({ name, value }) => ({
+              name,
+              value: value === null ? null : Uint8Array.from(value),
+            })),
+          }
         if (operation.op !== 'append') return operation
         const messages = operation.messages.map((message) => ({
           octets: octets.push(joined(message.octets)) - 1,
