@@ -29,8 +29,11 @@ export function contentForMms(message: Source, target: MmsTarget, ctx: MappingCo
   const { content } = message
   if (!content) return refusal('content-refused', 'the message has no content')
   const limit = roomFor(message, target.peer)
-  // What MMS brought goes on to MMS as it came; nothing of it is for the gateway to adapt (CNT-076).
-  if (message.source !== 'mm3') return fits(content, limit, message) ?? content
+  // What MMS brought goes on to MMS as it came, but for characters; no medium of it is adapted here (CNT-076).
+  if (message.source !== 'mm3') {
+    const kept = readable(content)
+    return fits(kept, limit, message) ?? kept
+  }
   const whole = !target.expose && content.kind === 'opaque' ? content : completeSmil(content, ctx)
   if (whole) {
     const refused = fits(whole, limit, message)
@@ -65,6 +68,12 @@ export function refusedTowards(
 
 export const privacyRefusal = (): Refusal =>
   refusal('privacy', 'the message asks for privacy, which MMS cannot ensure')
+
+/** Text in a charset of more than 8 bits becomes UTF-8 (CNT-040). */
+function readable(part: Part): Part {
+  if (part.kind === 'multi') return { ...part, parts: part.parts.map(readable) }
+  return part.kind === 'leaf' ? textForMail(part) : part
+}
 
 /** What the peer's limit leaves for the body (CNT-073). */
 const roomFor = (message: Source, peer: Peer): number | undefined =>
