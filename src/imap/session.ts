@@ -4,21 +4,18 @@ import type { Account } from '../auth/credentials.ts'
 import type { Login, SaslContext } from '../auth/sasl.ts'
 import { asFault, Fault } from '../model/fault.ts'
 import type { EpochMs } from '../model/units.ts'
-import type { OperationResult, StoreOperation, Uid } from '../store/store.ts'
+import type { OperationResult, StoreOperation } from '../store/store.ts'
 import { CommandFraming, type CommandPart, type FramingEvent, tagOf } from '../wire/imap/framing.ts'
 import { CommandInput } from '../wire/imap/tokens.ts'
 import type { Channel } from './channel.ts'
 import { bad, type Command, no, ok, type Reply, type State } from './command.ts'
-import { messageBatches } from './messages.ts'
 import type { Notify } from './notify/notify.ts'
 import { Out } from './out.ts'
 import { responseFor } from './response-for.ts'
 import type { Services } from './services.ts'
-import { tell, tellExpunged, tellFlags } from './tell.ts'
-import { tellChange } from './tell-change.ts'
+import { ownWrite, sync, tellHeldBack } from './sync.ts'
+import { Unasked } from './unasked.ts'
 import type { Selected } from './view/selected.ts'
-import type { SharedMailbox } from './view/shared-mailbox.ts'
-import { normalised, uidSetOf } from './view/uid-list.ts'
 
 /** Limits before login (8.5, IR-07): the response of a SASL mechanism must fit in a line. */
 const beforeLogin = { lineOctets: 16_384, literalOctets: 8192, messageOctets: 0 }
@@ -50,15 +47,9 @@ export class Session {
   deadline: number
   /** Tag of the command under way. */
   tag = '*'
-  /** Commands run and what is told unasked never interleave: one of the two is under way at a time. */
+  /** What is told between commands. */
+  readonly unasked = new Unasked(this)
   #running = false
-  #telling: Promise<void> | undefined
-  /** Something may have to be told, and could not yet. */
-  #pending = false
-  #idling = false
-  /** The mailbox whose changes wake this session. */
-  #heard: SharedMailbox | undefined
-  readonly #onChange = (): void => this.wake()
   #ended = false
   #bad = 0
   #line: ((text: string | undefined) => void) | undefined
@@ -138,24 +129,30 @@ export class Session {
   async #run(): Promise<void> {
     this.#running = true
     try {
-      await this.#telling
+      await this.unasked.pause()
       while (!this.#ended) {
         const event = this.framing.next()
         if (event) {
           if (this.framing.queued <= readAhead) this.channel.throttle(false)
           await this.#handle(event)
-        } else if (this.#pending && !this.framing.halfway) await this.#tellPending()
+        } else if (this.unasked.isDue) await this.unasked.tellPending()
         else break
       }
       this.out.flush()
     } catch (error) {
-      this.#broken(error)
+      this.broken(error)
     } finally {
       this.#running = false
     }
   }
 
-  #broken(error: unknown): void {
+  /** Commands are under way. */
+  get isRunning(): boolean {
+    return this.#running
+  }
+
+  /** What went wrong between commands ends the session. */
+  broken(error: unknown): void {
     if (this.channel.gone) return
     if (error instanceof Fault && error.kind === 'unavailable') {
       this.bye(error.message)
@@ -290,178 +287,31 @@ export class Session {
     const reply = await run()
     const expunges = command.expunges ?? 'always'
     await this.sync(!this.#holds && (expunges === 'always' || (expunges === 'uid-form' && uid)))
-    this.#tellHeldBack()
+    tellHeldBack(this)
     return reply
   }
 
-  /** NOTIFY asked for nothing about the selected mailbox: its view stands still (NO-02, NO-04). */
-  get #viewStands(): boolean {
-    return this.notify !== undefined && !this.notify.selected.messages
-  }
-
   /** Moves the view to the store's state and tells what changed. */
-  async sync(mayExpunge: boolean): Promise<void> {
-    const { selected } = this
-    if (!selected) return
-    if (this.#viewStands) {
-      await selected.shared.refresh()
-      if (selected.shared.gone) this.#mailboxGone()
-      return
-    }
-    if (selected.isCurrent(mayExpunge)) return
-    const from = selected.modSeq
-    const change = await selected.take(mayExpunge).catch((error: unknown) => {
-      if (selected.shared.gone) this.#mailboxGone()
-      throw error
-    })
-    if (change) await tellChange(this, selected, change, from)
+  sync(mayExpunge: boolean): Promise<void> {
+    return sync(this, mayExpunge)
   }
 
-  /** Deleted by somebody else: the session cannot go on with it (UR-13). */
-  #mailboxGone(): never {
-    this.bye('the mailbox was deleted')
-    throw new Fault('unavailable', 'the mailbox was deleted')
-  }
-
-  /** This session expunged them: that is told whatever NOTIFY says, since it is what the command answers (NO-02). */
-  async syncExpunged(uids: readonly Uid[]): Promise<void> {
-    if (!this.#viewStands) return this.sync(true)
-    const { view } = this
-    const gone = view.uids.intersect(uidSetOf(uids))
-    const msns = view.reveal(gone)
-    for (const line of view.contexts?.expunged(gone, msns) ?? []) this.out.untagged(line)
-    tellExpunged(this, gone, msns)
-  }
-
-  /** Tells all that NOTIFY kept back so far: NOTIFY SET is a NOOP too (NO-01). */
-  async catchUp(): Promise<void> {
-    this.notify?.end()
-    this.notify = undefined
-    await this.sync(true)
-    const { selected } = this
-    const changedSince = selected?.takeUntoldFlags()
-    if (!selected || changedSince === undefined) return
-    for await (const batch of messageBatches(this, selected.uids.set, { changedSince }))
-      for (const message of batch) tellFlags(this, selected, message)
-  }
-
-  /** A change that this session makes: what NOTIFY tells of others is not told of it (NO-23). */
-  async write(operations: readonly StoreOperation[]): Promise<readonly OperationResult[]> {
-    const results = await this.services.store.write(this.user.id, operations, this.origin)
-    const selected = this.selected?.shared.id
-    results.forEach((result, i) => {
-      const operation = operations[i]
-      if (result.op === 'append' && operation?.op === 'append' && operation.mailbox === selected)
-        this.#made(result.uids)
-      else if ('copied' in result && operation && 'to' in operation && operation.to === selected)
-        this.#made(result.copied.target)
-    })
-    return results
-  }
-
-  #made(uids: readonly Uid[]): void {
-    const { view } = this
-    view.ownMessages = normalised([...view.ownMessages, ...uidSetOf(uids)])
+  /** A change that this session makes itself; it is not told back to it (NO-23). */
+  write(operations: readonly StoreOperation[]): Promise<readonly OperationResult[]> {
+    return ownWrite(this, operations)
   }
 
   /** From here on NOTIFY asks for this, and for nothing else (NO-03). */
   setNotify(notify: Notify): void {
     this.notify?.end()
     this.notify = notify
-    this.listenAsNeeded()
-  }
-
-  /** Hears of the selected mailbox as long as something of it is to be told unasked. */
-  listenAsNeeded(): void {
-    const { selected } = this
-    const unasked = this.#idling || this.notify?.selected.messages || selected?.contexts?.size
-    const shared = unasked ? selected?.shared : undefined
-    if (shared === this.#heard) return
-    this.#heard?.listeners.delete(this.#onChange)
-    shared?.listeners.add(this.#onChange)
-    this.#heard = shared
-  }
-
-  /** Something may have to be told: at once where nothing else is under way, else behind it. */
-  wake(): void {
-    if (this.#ended) return
-    if (this.#telling || (this.#running && !this.#idling) || this.framing.halfway) {
-      this.#pending = true
-      return
-    }
-    if (this.#tellAtOnce()) return
-    this.#telling = this.#tellPending().finally(() => {
-      this.#telling = undefined
-    })
-  }
-
-  /** Expunges may be told although no command asks (NO-25, IL-01). */
-  get #mayExpungeUnasked(): boolean {
-    return this.#idling || this.notify?.selected.delayed === false
-  }
-
-  /** The usual case, without waiting for anything: thousands of sessions may be told of one delivery (IL-09). */
-  #tellAtOnce(): boolean {
-    const { selected, notify } = this
-    if (!selected || selected.contexts?.size || (notify && !notify.isPlain)) return false
-    if (!this.#mayExpungeUnasked || this.out.full) return false
-    const change = selected.takeNow(true)
-    if (change === 'later') return false
-    if (change) {
-      tell(this, selected, change)
-      this.out.flush()
-    }
-    return true
-  }
-
-  async #tellPending(): Promise<void> {
-    try {
-      do {
-        this.#pending = false
-        await this.#tellSelected()
-        await this.notify?.tell()
-        this.out.flush()
-        // A client that does not read must not have its changes heaped up for it (SC-39).
-        await this.out.ready()
-      } while (this.#pending && !this.#ended && (this.#idling || this.framing.queued === 0))
-    } catch (error) {
-      this.#broken(error)
-    }
-  }
-
-  async #tellSelected(): Promise<void> {
-    const { selected } = this
-    if (!selected) return
-    const before = selected.modSeq
-    await this.sync(this.#mayExpungeUnasked)
-    if (selected.modSeq !== before) this.#tellHeldBack()
-    const now = this.services.now()
-    if (!this.#viewStands && selected.contexts?.isDue(now))
-      for (const line of await selected.contexts.age(this, now)) this.out.untagged(line)
-  }
-
-  /** Flags were told that are newer than an expunge that was not: a client that is cut off now must ask again (QR-49). */
-  #tellHeldBack(): void {
-    if (this.qresync && this.selected && this.selected.heldBack.length > 0)
-      this.out.untagged(`OK [HIGHESTMODSEQ ${this.selected.highestModSeq}] Expunges wait`)
+    this.unasked.listenAsNeeded()
   }
 
   /** Called about once a second. */
   tick(now: EpochMs): void {
     this.channel.tick()
-    if (this.selected?.contexts?.isDue(now)) this.wake()
-  }
-
-  /** IDLE: from here on everything is told as it happens, until the returned function is awaited. */
-  tellAsItHappens(): () => Promise<void> {
-    this.#idling = true
-    this.listenAsNeeded()
-    if (this.#pending) this.wake()
-    return async () => {
-      while (this.#telling) await this.#telling
-      this.#idling = false
-      this.listenAsNeeded()
-    }
+    this.unasked.tick(now)
   }
 
   /** This command's arguments hold MSNs after all: no EXPUNGE before its answer (UR-03). */
@@ -514,14 +364,14 @@ export class Session {
 
   select(selected: Selected): void {
     this.selected = selected
-    this.listenAsNeeded()
+    this.unasked.listenAsNeeded()
   }
 
   deselect(): void {
     const { selected } = this
     if (!selected) return
     this.selected = undefined
-    this.listenAsNeeded()
+    this.unasked.listenAsNeeded()
     for (const run of this.#onDeselect) run()
     this.#onDeselect.clear()
     this.services.mailboxes.close(selected.shared)

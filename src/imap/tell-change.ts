@@ -46,7 +46,7 @@ async function contextChanges(
   } catch (error) {
     session.services.log('error', 'contexts could not be updated', { error: String(error) })
     selected.contexts = undefined
-    session.listenAsNeeded()
+    session.unasked.listenAsNeeded()
     const before = contexts.tags.map((tag) => `NO [NOUPDATE ${quotedTag(tag)}] Updates end here`)
     return { ...noChanges, before }
   }

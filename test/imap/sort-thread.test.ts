@@ -1,5 +1,6 @@
 /** SORT, THREAD and ESORT over real connections (RFC 5256, 5957, 5267 §3). */
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { digestMessage } from '../../src/wire/mime/digest.ts'
 import { startImap, type TestImap } from '../support/imap-server.ts'
 import { loggedIn, type RawImap } from '../support/raw-imap.ts'
 
@@ -152,4 +153,73 @@ test('SO-10, UR-01, UR-03: no EXPUNGE during SORT and THREAD; in the UID forms o
   }
   b.end()
   c.end()
+})
+
+test('SO-02 to SO-08, CX-18: stored keys and the keys of a live context give one order', async () => {
+  const account = (await server.directory.find('alice@example.net'))!.id
+  const pick = <T>(list: readonly T[], i: number): T => list[(i * 7919) % list.length]!
+  const subjects = [
+    'b',
+    'Re: b',
+    '',
+    '=?utf-8?q?=C3=84pfel?=',
+    'Äpfel',
+    'äpfel zwei',
+    'ﬀ',
+    '𝒳',
+    '\uE000x',
+    'Z',
+    '[l] fwd: a',
+    'B ',
+  ]
+  const names = [
+    'bob@x',
+    '"Zoë" <a@x>',
+    'Éva <é@x>',
+    '<>',
+    'joe',
+    'g: ;',
+    'g: a@b, c@d;',
+    '"" <q@y>',
+    '=?utf-8?q?=F0?= <p@q>',
+    '"a\\"b" <"x y"@z>',
+  ]
+  const dates = [
+    'Tue, 2 Jan 2024 10:00:00 +0100',
+    'Tue, 2 Jan 2024 09:00:00 GMT',
+    'never',
+    'Mon, 1 Jan 2024 00:00:00 -0500',
+  ]
+  const mails = Array.from({ length: 260 }, (_, i) =>
+    Buffer.from(
+      `From: ${pick(names, i)}\r\nTo: ${pick(names, i + 3)}\r\nCc: ${pick(names, i + 5)}\r\nSubject: ${pick(subjects, i)}\r\nDate: ${pick(dates, i)}\r\n\r\n${'x'.repeat(i % 5)}`,
+    ),
+  )
+  await server.store.write(account, [{ op: 'create', name: 'Keys' }])
+  const mailbox = (await server.store.read(account, (view) => view.mailbox('Keys')))!.id
+  await server.store.write(account, [
+    {
+      op: 'append',
+      mailbox,
+      messages: mails.map((octets, i) => ({
+        octets: [octets],
+        digest: digestMessage(octets),
+        internalDate: Date.UTC(2024, 0, 1, i % 24),
+        flags: [],
+      })),
+    },
+  ])
+  const b = await loggedIn(server.port)
+  await b.command('SELECT Keys')
+  for (const key of ['ARRIVAL', 'CC', 'DATE', 'FROM', 'SIZE', 'SUBJECT', 'TO', 'DISPLAYFROM', 'DISPLAYTO'])
+    for (const reverse of ['', 'REVERSE ']) {
+      const stored = /ALL ([\d:,]+)/.exec(
+        await b.command(`UID SORT RETURN (ALL) (${reverse}${key} SIZE) UTF-8 ALL`),
+      )![1]
+      const live = /ALL ([\d:,]+)/.exec(
+        await b.command(`UID SORT RETURN (ALL UPDATE) (${reverse}${key} SIZE) UTF-8 ALL`),
+      )![1]
+      expect(live, key).toBe(stored)
+    }
+  b.end()
 })

@@ -47,10 +47,14 @@ export async function rawImap(port: number, socket: Socket = connect(port, '127.
     read(chunk)
   })
   socket.on('error', () => {})
-  socket.on('close', () => {
-    ended = true
-    wake()
-  })
+  // What came last must be unpacked before the end counts.
+  let unpacked = (then: () => void): void => then()
+  socket.on('close', () =>
+    unpacked(() => {
+      ended = true
+      wake()
+    }),
+  )
   const until = (pattern: RegExp): Promise<string> =>
     new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
@@ -93,6 +97,7 @@ export async function rawImap(port: number, socket: Socket = connect(port, '127.
       inflate.on('data', take)
       inflate.on('error', (error) => socket.destroy(error))
       read = (chunk) => void inflate.write(chunk)
+      unpacked = (then) => (inflate.destroyed ? then() : inflate.write('', () => setImmediate(then)))
       return answer
     },
     send: (octets) => write(octets),

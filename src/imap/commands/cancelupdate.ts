@@ -14,7 +14,7 @@ export const cancelUpdate = command({
   // A tag that names no context has none to be cancelled (CX-10).
   run(tags, session) {
     session.view.contexts?.cancel(tags)
-    session.listenAsNeeded()
+    session.unasked.listenAsNeeded()
     return ok('CANCELUPDATE completed')
   },
 })

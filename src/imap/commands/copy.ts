@@ -4,6 +4,7 @@ import type { Copied, Mailbox } from '../../store/store.ts'
 import { pairedSets } from '../../wire/imap/encode.ts'
 import { type Command, command, no, ok, type Reply } from '../command.ts'
 import type { Session } from '../session.ts'
+import { syncExpunged } from '../sync.ts'
 
 /** The mailbox that is to receive, or why it cannot (AP-06). */
 export async function targetOf(session: Session, name: string): Promise<Mailbox | Reply> {
@@ -40,7 +41,7 @@ const transfer = (name: 'COPY' | 'MOVE'): Command =>
       if (name === 'COPY') return ok('COPY completed', copyUid(copied))
       // Untagged and first: the new UIDs are known before the EXPUNGEs come (MV-01).
       out.untagged(`OK [${copyUid(copied)}] Moved`)
-      await session.syncExpunged(copied.source)
+      await syncExpunged(session, copied.source)
       return ok('MOVE completed', `HIGHESTMODSEQ ${view.highestModSeq}`)
     },
   })

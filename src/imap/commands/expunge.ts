@@ -2,11 +2,12 @@
 import type { UidSet } from '../../store/store.ts'
 import { command, noArguments, ok, type Reply } from '../command.ts'
 import type { Session } from '../session.ts'
+import { syncExpunged } from '../sync.ts'
 
 async function expungeDeleted(session: Session, uids: UidSet): Promise<Reply> {
   const { view } = session
   const [result] = await session.write([{ op: 'expunge', mailbox: view.shared.id, uids, onlyDeleted: true }])
-  await session.syncExpunged(result?.op === 'expunge' ? result.uids : [])
+  await syncExpunged(session, result?.op === 'expunge' ? result.uids : [])
   const any = result?.op === 'expunge' && result.uids.length > 0
   return ok('EXPUNGE completed', any && session.qresync ? `HIGHESTMODSEQ ${view.highestModSeq}` : undefined)
 }

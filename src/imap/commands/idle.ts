@@ -10,7 +10,7 @@ export const idle = command({
     session.out.continuation('idling')
     // What was pending, first (IL-02).
     await session.sync(true)
-    const stop = session.tellAsItHappens()
+    const stop = session.unasked.asItHappens()
     const line = await session.readLine()
     await stop()
     if (line === undefined) return bad('the client is gone')

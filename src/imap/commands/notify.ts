@@ -4,6 +4,7 @@ import { type EventGroup, eventGroups, groupsProblem } from '../notify/event-gro
 import { maxWatched, Notify } from '../notify/notify.ts'
 import { initialItems, statusLine } from '../notify/tell-status.ts'
 import type { Session } from '../session.ts'
+import { catchUp } from '../sync.ts'
 
 export const notify = command({
   name: 'NOTIFY',
@@ -59,7 +60,7 @@ async function watch(
     next.end()
     return no(`at most ${maxWatched} mailboxes are watched`, 'NOTIFICATIONOVERFLOW')
   }
-  await session.catchUp().catch((error: unknown) => {
+  await catchUp(session).catch((error: unknown) => {
     next.end()
     throw error
   })

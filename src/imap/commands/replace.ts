@@ -1,5 +1,6 @@
 /** REPLACE and UID REPLACE (RFC 8508): one message takes the place of another, in one transaction. */
 import { command, no, ok } from '../command.ts'
+import { syncExpunged } from '../sync.ts'
 import { countOf, uidSetOf } from '../view/uid-list.ts'
 import { appendedMessage, appendUid, prepared, targetRefuses } from './append.ts'
 import { targetOf } from './copy.ts'
@@ -33,7 +34,10 @@ export const replace = command({
     ])
     // The new UID is known before the old message goes (RFC 8508 §4.3).
     out.untagged(`OK [${appendUid(results[0])}] Replaced`)
-    await session.syncExpunged(uids.map(({ from }) => from))
+    await syncExpunged(
+      session,
+      uids.map(({ from }) => from),
+    )
     return ok('REPLACE completed')
   },
 })

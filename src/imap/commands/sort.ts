@@ -78,7 +78,9 @@ export const sort = command({
     if (modSeq) awareOfModSeq(session)
     if (usesKey(search, 'msn')) session.holdExpunges()
     const test = messageTest(session, search, session.view)
-    const found = await sortFound(session, await findMessages(session, test), criteria)
+    const found = await sortFound(session, await findMessages(session, test), criteria, {
+      records: options?.update !== undefined,
+    })
     if (!options) {
       const { uids } = session.view
       const numbers = found.map((m) => ` ${uid ? m.uid : uids.msnOf(m.uid)}`).join('')

@@ -1,14 +1,9 @@
 /** THREAD and UID THREAD (RFC 5256 §3). */
-import type { Message } from '../../store/store.ts'
-import { sortKey, unicodeCasemap } from '../../wire/imap/collation.ts'
 import { usesKey } from '../../wire/imap/search-keys.ts'
 import { command, ok } from '../command.ts'
-import { messageBatches } from '../messages.ts'
 import { awareOfModSeq } from '../mod-seq.ts'
-import { evaluate } from '../search/evaluate.ts'
+import { evaluate, type Found } from '../search/evaluate.ts'
 import type { Session } from '../session.ts'
-import { envelopeValues } from '../sorting/envelope-values.ts'
-import { sentDate } from '../sorting/sort.ts'
 import { type Thread, type ThreadMessage, threadBySubject, threadLists } from '../sorting/thread.ts'
 import { threadByReferences } from '../sorting/thread-references.ts'
 import { uidSetOf } from '../view/uid-list.ts'
@@ -20,21 +15,15 @@ const algorithms: Readonly<Record<string, (messages: readonly ThreadMessage[]) =
   REFERENCES: threadByReferences,
 }
 
-const threadMessage = (message: Message, number: number): ThreadMessage => ({
-  number,
-  sent: sentDate(message.digest.sentAt, message.internalDate),
-  subject: sortKey(unicodeCasemap, message.digest.baseSubject),
-  isReply: envelopeValues(message.digest.envelope).isReply,
-  messageId: message.digest.messageId,
-  references: message.digest.references,
-})
-
-async function threadMessages(session: Session, found: readonly { uid: number }[], uid: boolean) {
-  const { uids } = session.view
+/** Of those that are still there. */
+async function threadMessages(session: Session, found: readonly Found[], uid: boolean) {
+  const { uids, shared } = session.view
   const messages: ThreadMessage[] = []
-  for await (const batch of messageBatches(session, uidSetOf(found.map((m) => m.uid)), { digest: true }))
-    for (const message of batch)
-      messages.push(threadMessage(message, uid ? message.uid : uids.msnOf(message.uid)))
+  await session.services.store.read(shared.account, async (view) => {
+    for await (const batch of view.threadKeys(shared.id, uidSetOf(found.map((m) => m.uid))))
+      for (const { sentAt, ...key } of batch)
+        messages.push({ ...key, sent: sentAt, number: uid ? key.uid : uids.msnOf(key.uid) })
+  })
   return messages
 }
 

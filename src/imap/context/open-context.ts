@@ -34,5 +34,5 @@ export function openContext(
   const context = new Context({ ...result, tag, items: options.update.items }, result.found)
   if (!view.contexts.add(context, now))
     session.out.untagged(`NO [NOUPDATE ${quotedTag(tag)}] Too many contexts`)
-  session.listenAsNeeded()
+  session.unasked.listenAsNeeded()
 }

@@ -94,7 +94,7 @@ export class Notify {
       this.end()
       this.#overflow = true
     }
-    if (this.#pending) this.#session.wake()
+    if (this.#pending) this.#session.unasked.wake()
   }
 
   #take(event: StoreEvent): void {

@@ -5,10 +5,11 @@
 import type { EpochMs } from '../../model/units.ts'
 import type { AccountId, MailboxId, Message, ModSeq, SearchTerm, Uid, UidSet } from '../../store/store.ts'
 import type { DateKey, SearchKey } from '../../wire/imap/search-keys.ts'
+import type { NumberSet } from '../../wire/imap/tokens.ts'
 import { headerHolds, type SearchableText, searchableText, textHolds } from '../../wire/mime/search-text.ts'
 import { messageBatches } from '../messages.ts'
 import type { Session } from '../session.ts'
-import { contains, type Msn, rangesOf, UidList } from '../view/uid-list.ts'
+import { contains, normalised, rangesOf, UidList, uidsOf } from '../view/uid-list.ts'
 import { TextHits } from './text-hits.ts'
 
 export interface Found {
@@ -18,7 +19,7 @@ export interface Found {
 
 /** What is searched: the view of a session, or a mailbox that is not selected. */
 export interface SearchScope {
-  readonly shared: { readonly account: AccountId; readonly id: MailboxId }
+  readonly shared: { readonly account: AccountId; readonly id: MailboxId; readonly uids: UidList }
   readonly uids: UidList
   readonly result: UidSet
   isRecent(uid: Uid): boolean
@@ -36,6 +37,8 @@ export interface MessageTest {
   readonly texts: readonly TextHits[]
   /** Those of them that a message must match to match at all. */
   readonly needed: readonly TextHits[]
+  /** No others can match. */
+  readonly named: Named
   /** OLDER and YOUNGER count from this instant on (RFC 5032). */
   readonly setNow: (now: EpochMs) => void
 }
@@ -61,15 +64,18 @@ export function evaluate(
 
 export async function findMessages(
   session: Session,
-  { digest, matches, texts, needed }: MessageTest,
+  { digest, matches, texts, needed, named }: MessageTest,
   scope: SearchScope = session.view,
 ): Promise<Found[]> {
   const { account, id } = scope.shared
+  // Numbers alone: no message need be looked at; those that are gone are left out.
+  if (named.exact)
+    return [...uidsOf(scope.shared.uids.intersect(named.uids))].map((uid) => ({ uid, modSeq: 0 }))
   for (const hits of texts) {
     await hits.ask(session.services.store, account, id)
     await turn()
   }
-  let uids = scope.uids.set
+  let { uids } = named
   for (const hits of needed) uids = UidList.of(uids).intersect(hits.candidates())
   const found: Found[] = []
   for await (const batch of messageBatches(session, uids, { digest }, scope.shared)) {
@@ -103,13 +109,8 @@ interface Plan extends Omit<MessageTest, 'matches'> {
 }
 
 function planOf(session: Session, search: SearchKey, scope: SearchScope): Plan {
-  const exists = scope.uids.length
   let now = session.services.now()
   // MSNs of the criteria mean the view as it is now (CX-19).
-  const uids = (set: readonly { from: Msn; to: Msn }[]) =>
-    set.flatMap(({ from, to }) =>
-      from > exists ? [] : [...scope.uids.slice(Math.max(from, 1), Math.min(to, exists))],
-    )
   let digest = false
   const texts: TextHits[] = []
   const textTest = (term: SearchTerm, test: (text: SearchableText) => boolean): Test => {
@@ -163,11 +164,11 @@ function planOf(session: Session, search: SearchKey, scope: SearchScope): Plan {
         return (m) => m.flags.some((f) => f.toLowerCase() === flag)
       }
       case 'msn': {
-        const set = uids(rangesOf(key.set, exists))
+        const set = ofMsns(key.set, scope.uids)
         return (m) => contains(set, m.uid)
       }
       case 'uid': {
-        const set = rangesOf(key.set, scope.uids.last)
+        const set = openRanges(key.set, scope.uids.last)
         return (m) => contains(set, m.uid)
       }
       case 'larger':
@@ -207,7 +208,7 @@ function planOf(session: Session, search: SearchKey, scope: SearchScope): Plan {
   }
   const must = neededTexts(search)
   const needed = texts.filter((_, i) => must[i])
-  return { test, digest, texts, needed, setNow }
+  return { test, digest, texts, needed, named: namedBy(search, scope), setNow }
 }
 
 /** For each text criterion, in the order of the tree, whether the whole can only hold when it does. */
@@ -227,6 +228,54 @@ function neededTexts(key: SearchKey, needed = true): boolean[] {
       return []
   }
 }
+
+/** Messages that the criteria name by their numbers. `exact`: they ask for nothing else. */
+interface Named {
+  readonly uids: UidSet
+  readonly exact: boolean
+}
+
+function namedBy(key: SearchKey, scope: SearchScope): Named {
+  const { uids } = scope
+  switch (key.key) {
+    case 'all':
+      return { uids: uids.set, exact: true }
+    case 'uid':
+      return { uids: uids.intersect(rangesOf(key.set, uids.last)), exact: true }
+    case 'msn':
+      return { uids: ofMsns(key.set, uids), exact: true }
+    case 'result':
+      return { uids: uids.intersect(scope.result), exact: true }
+    case 'and':
+      return key.keys
+        .map((each) => namedBy(each, scope))
+        .reduce((a, b) => ({
+          uids: UidList.of(a.uids).intersect(b.uids),
+          exact: a.exact && b.exact,
+        }))
+    default:
+      return { uids: uids.set, exact: false }
+  }
+}
+
+/** Behind `n:*` there is always room: what comes later is in it too, where the result is kept up to date. */
+const openRanges = (set: NumberSet, last: Uid): UidSet =>
+  normalised([
+    ...rangesOf(set, last),
+    ...set.flatMap(({ from, to }) =>
+      (from === '*') === (to === '*')
+        ? []
+        : [{ from: Math.min(Number(from === '*' ? to : from), last), to: maxUid }],
+    ),
+  ])
+
+const maxUid = 4_294_967_295
+
+/** MSNs beyond the end name nothing (RFC 7377 §2). */
+const ofMsns = (set: NumberSet, uids: UidList): UidSet =>
+  rangesOf(set, uids.length).flatMap(({ from, to }) =>
+    from > uids.length ? [] : [...uids.slice(Math.max(from, 1), Math.min(to, uids.length))],
+  )
 
 const unicode = (octets: string): string => Buffer.from(octets, 'latin1').toString('utf8')
 

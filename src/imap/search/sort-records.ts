@@ -1,16 +1,25 @@
-/** What SORT compares of the messages that were found (RFC 5256 §3, RFC 5957 §3). */
-import type { Message } from '../../store/store.ts'
-import { sortKey, unicodeCasemap } from '../../wire/imap/collation.ts'
+/** The order of SORT, and what it compares of a message (RFC 5256 §3, RFC 5957 §3). */
+import type { DigestPart, Message, SortKey as StoredKey } from '../../store/store.ts'
+import { addressKey, subjectKey } from '../../wire/mime/keys.ts'
 import { messageBatches } from '../messages.ts'
 import type { Session } from '../session.ts'
 import { envelopeValues } from '../sorting/envelope-values.ts'
-import { type SortCriterion, type SortKey, type SortRecord, sentDate, sortRecords } from '../sorting/sort.ts'
+import {
+  type SortCriterion,
+  type SortKey,
+  type SortRecord,
+  sentDate,
+  sortFields,
+  sortRecords,
+} from '../sorting/sort.ts'
 import { uidSetOf } from '../view/uid-list.ts'
 import type { Found, SearchScope } from './evaluate.ts'
 
 export interface SortedMessage extends Found, SortRecord {}
 
-const collated = (text: string): string => sortKey(unicodeCasemap, text)
+/** As the store compares its keys: by the octets of their UTF-8. */
+const octets = (key: string): string =>
+  /^[\x00-\x7f]*$/.test(key) ? key : Buffer.from(key, 'utf8').toString('latin1')
 
 const ofEnvelope = {
   FROM: 'from',
@@ -20,6 +29,7 @@ const ofEnvelope = {
   DISPLAYTO: 'displayTo',
 } as const satisfies Partial<Record<SortKey, string>>
 
+/** The same values that the store keeps as sort keys. */
 export function sortRecordOf(message: Message, criteria: readonly SortCriterion[]): SortedMessage {
   const record: { -readonly [K in keyof SortedMessage]: SortedMessage[K] } = {
     uid: message.uid,
@@ -38,12 +48,12 @@ export function sortRecordOf(message: Message, criteria: readonly SortCriterion[
         record.size = message.size
         break
       case 'SUBJECT':
-        record.subject = collated(message.digest.baseSubject)
+        record.subject = octets(subjectKey(message.digest.baseSubject))
         break
       default: {
         envelope ??= envelopeValues(message.digest.envelope)
         const field = ofEnvelope[key]
-        record[field] = collated(envelope[field])
+        record[field] = octets(addressKey(envelope[field]))
       }
     }
   return record
@@ -54,16 +64,46 @@ const rowTells: ReadonlySet<SortKey> = new Set(['ARRIVAL', 'SIZE'])
 export const needsDigest = (criteria: readonly SortCriterion[]): boolean =>
   criteria.some(({ key }) => !rowTells.has(key))
 
-/** The messages found, in the order of the criteria; equal ones in that of the mailbox (SO-02). */
+const digestParts: readonly DigestPart[] = ['envelope', 'detail']
+
+/** Messages up to which their own rows are read, and not the order of the whole mailbox. */
+const fewMessages = 200
+
+/**
+ * The messages found, in the order of the criteria; equal ones in that of the mailbox (SO-02). `records`: with what was
+ * compared, for a result that goes on changing.
+ */
 export async function sortFound(
   session: Session,
   found: readonly Found[],
   criteria: readonly SortCriterion[],
-  scope: SearchScope = session.view,
+  options: { readonly records: boolean; readonly scope?: SearchScope },
 ): Promise<SortedMessage[]> {
+  const { shared } = options.scope ?? session.view
+  if (!options.records && found.length > fewMessages) return byStoredKeys(session, found, criteria, shared)
   const records: SortedMessage[] = []
   const uids = uidSetOf(found.map((m) => m.uid))
-  for await (const batch of messageBatches(session, uids, { digest: needsDigest(criteria) }, scope.shared))
+  const digest = needsDigest(criteria) && digestParts
+  for await (const batch of messageBatches(session, uids, { digest }, shared))
     for (const message of batch) records.push(sortRecordOf(message, criteria))
   return sortRecords(records, criteria)
 }
+
+async function byStoredKeys(
+  session: Session,
+  found: readonly Found[],
+  criteria: readonly SortCriterion[],
+  { account, id }: SearchScope['shared'],
+): Promise<SortedMessage[]> {
+  const keys = criteria.map(({ key, reverse }) => ({ by: storedKeys[key], reverse }))
+  const order = await session.services.store.read(account, (view) => view.sorted(id, keys))
+  const byUid = new Map(found.map((message) => [message.uid, message]))
+  const sorted: SortedMessage[] = []
+  for (const uid of order) {
+    const message = byUid.get(uid)
+    if (message) sorted.push(message)
+  }
+  return sorted
+}
+
+const storedKeys = { ...sortFields, DATE: 'date' } as const satisfies Record<SortKey, StoredKey['by']>

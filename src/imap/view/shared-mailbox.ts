@@ -85,10 +85,8 @@ export class SharedMailbox {
     const state = await store.read(account, async (view): Promise<State | undefined> => {
       const mailbox = await view.mailboxById(id)
       if (!mailbox?.selectable) return undefined
-      // Every UID below UIDNEXT is there or was expunged, so the gaps tell all (and are few).
-      const byGaps = UidList.without(mailbox.uidNext, await view.vanished(id, 0))
-      const uids =
-        byGaps.length === mailbox.messages ? byGaps : UidList.empty.plus([...(await view.uids(id))])
+      // Every UID below UIDNEXT is there or is a gap: the gaps tell all, and are few.
+      const uids = UidList.without(mailbox.uidNext, await view.gaps(id))
       return { modSeq: mailbox.highestModSeq, uidNext: mailbox.uidNext, uids, mailbox }
     })
     return state && new SharedMailbox(store, account, state)
@@ -193,10 +191,8 @@ export class SharedMailbox {
   ): Promise<Delta> {
     const added: FlagState[] = []
     const changed: FlagState[] = []
-    for await (const batch of view.messages(this.id, { changedSince: from }))
-      for (const { uid, modSeq, flags, createdModSeq } of batch)
-        (createdModSeq > from ? added : changed).push({ uid, modSeq, flags })
-    const vanished = await view.vanished(this.id, from)
+    const { messages, vanished } = await view.changes(this.id, from)
+    for (const message of messages) (message.createdModSeq > from ? added : changed).push(message)
     return {
       from,
       to: mailbox.highestModSeq,

@@ -18,7 +18,7 @@ export function keysOf(octets: Uint8Array, node: MimeNode, subject: SubjectParts
   const cc = first(fieldValue(octets, node, 'Cc'))
   const fields = foldedFields(octets, node)
   return {
-    subject: casemap(subject.base).slice(0, maxKey),
+    subject: subjectKey(subject.base),
     isReply: subject.isReply,
     from: from.mailbox,
     to: to.mailbox,
@@ -30,15 +30,23 @@ export function keysOf(octets: Uint8Array, node: MimeNode, subject: SubjectParts
   }
 }
 
+export const subjectKey = (base: string): string => casemap(base).slice(0, maxKey)
+
+/** Of a local part, a display name or a whole address, decoded. */
+export const addressKey = (text: string): string => casemap(text.slice(0, maxKey))
+
 /** What SORT compares of the first address of a field. A group's name is the addr-mailbox of its first structure. */
 function first(value: string | undefined): { readonly mailbox: string; readonly display: string } {
   const item = value === undefined ? undefined : parseAddressList(value.slice(0, 4 * maxKey))[0]
-  const key = (text: string): string => casemap(decodeWords(text).slice(0, maxKey))
+  const key = (text: string): string => addressKey(decodeWords(text))
   if (item === undefined || item.kind === 'group-end') return { mailbox: '', display: '' }
   if (item.kind === 'group-start') return { mailbox: key(item.name), display: key(item.name) }
   const mailbox = key(item.local)
   const name = item.name === undefined ? '' : key(item.name)
-  return { mailbox, display: name === '' ? key(`${item.local}@${item.domain}`) : name }
+  return {
+    mailbox,
+    display: name === '' ? key(item.domain === '' ? item.local : `${item.local}@${item.domain}`) : name,
+  }
 }
 
 /** Every field as a line '\nNAME:value', decoded, unfolded and casemapped. */
