@@ -17,11 +17,16 @@ import { compress } from './extensions/compress.ts'
 import { condstore, qresync } from './extensions/condstore.ts'
 import { contextExtensions } from './extensions/context.ts'
 import { imap4rev1 } from './extensions/imap4rev1.ts'
+import { metadata } from './extensions/metadata.ts'
 import { multisearch } from './extensions/multisearch.ts'
 import { notifyExtension } from './extensions/notify.ts'
+import { objectId } from './extensions/objectid.ts'
+import { preview } from './extensions/preview.ts'
+import { quota } from './extensions/quota.ts'
 import { rev2 } from './extensions/rev2.ts'
 import { binary, savedate, statusSize, unauthenticate } from './extensions/small-extensions.ts'
 import { sortExtensions } from './extensions/sort.ts'
+import { listExtensions } from './extensions/special-use.ts'
 import { utf8Accept } from './extensions/utf8.ts'
 import { Registry } from './registry.ts'
 
@@ -59,11 +64,15 @@ export const createRegistry = (): Registry =>
     ...channelExtensions,
     ...baseExtensions,
     condstore,
-    qresync,
     utf8Accept,
     binary,
     catenate,
     urlPartial,
+    ...listExtensions,
+    objectId,
+    ...metadata,
+    preview,
+    quota,
     savedate,
     statusSize,
     unauthenticate,
@@ -72,4 +81,6 @@ export const createRegistry = (): Registry =>
     ...contextExtensions,
     notifyExtension,
     multisearch,
+    // Last: what changed since comes behind all other data of SELECT (QR-31).
+    qresync,
   ])

@@ -2,6 +2,7 @@
 import { type Channel as AuthChannel, channelOf } from '../auth/channel.ts'
 import type { Account } from '../auth/credentials.ts'
 import type { Login, SaslContext } from '../auth/sasl.ts'
+import type { TokenEntries } from '../auth/token-entries.ts'
 import { asFault, Fault } from '../model/fault.ts'
 import type { EpochMs } from '../model/units.ts'
 import type { OperationResult, StoreOperation } from '../store/store.ts'
@@ -9,6 +10,7 @@ import { CommandFraming, type CommandPart, type FramingEvent, tagOf } from '../w
 import { CommandInput } from '../wire/imap/tokens.ts'
 import type { Channel } from './channel.ts'
 import { bad, type Command, no, ok, type Reply, type State } from './command.ts'
+import type { MetadataNews } from './metadata-news.ts'
 import type { Notify } from './notify/notify.ts'
 import { Out } from './out.ts'
 import { responseFor } from './response-for.ts'
@@ -39,6 +41,9 @@ export class Session {
   selected: Selected | undefined
   /** What NOTIFY asked for; undefined before the first time (NO-05). */
   notify: Notify | undefined
+  metadataNews: MetadataNews | undefined
+  /** Session tokens asked for and not yet read. */
+  tokenEntries: TokenEntries | undefined
   /** What ENABLE switched on, by its registered name. */
   readonly enabled = new Set<string>()
   /** Some command has shown that the client knows mod-sequences (QR-05). */
@@ -288,6 +293,7 @@ export class Session {
     const expunges = command.expunges ?? 'always'
     await this.sync(!this.#holds && (expunges === 'always' || (expunges === 'uid-form' && uid)))
     tellHeldBack(this)
+    await this.metadataNews?.tell()
     return reply
   }
 
@@ -353,6 +359,9 @@ export class Session {
     if (this.account) this.services.leave(this.account)
     this.account = undefined
     this.login = undefined
+    this.tokenEntries = undefined
+    this.metadataNews?.end()
+    this.metadataNews = undefined
     this.enabled.clear()
     this.condstore = false
     this.framing.limits = beforeLogin

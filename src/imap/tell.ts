@@ -53,8 +53,8 @@ export function tellKeywords(session: Session, selected: Selected, keywords: rea
   session.out.untagged(`FLAGS (${names})`)
   session.out.untagged(
     selected.readOnly
-      ? 'OK [PERMANENTFLAGS ()] Nothing can be changed'
-      : `OK [PERMANENTFLAGS (${names}${keywords.length < maxKeywords ? ' \\*' : ''})] Flags are kept`,
+      ? 'OK [PERMANENTFLAGS ()] None'
+      : `OK [PERMANENTFLAGS (${names}${keywords.length < maxKeywords ? ' \\*' : ''})] Kept`,
   )
   selected.keywords = keywords.length
 }

@@ -84,6 +84,7 @@ export class Unasked {
         this.#pending = false
         await this.#tellSelected()
         await session.notify?.tell()
+        await session.metadataNews?.tell()
         session.out.flush()
         // A client that does not read must not have its changes heaped up for it (SC-39).
         await session.out.ready()

@@ -174,7 +174,10 @@ class Player {
   /** `$alice` is her address, `$alice_url` the same for URLs. */
   async #account(name: string, password: string): Promise<void> {
     const address = `${name}.${this.#stage.run}@example.net`
-    await this.#stage.server.directory.put(address, password)
+    const { directory, store } = this.#stage.server
+    await directory.put(address, password)
+    const account = await directory.find(address)
+    if (account) await store.write(account.id, [{ op: 'quota', octets: 1_073_741_824, messages: 100_000 }])
     this.#captures.set(name, address)
     this.#captures.set(`${name}_url`, encodeURIComponent(address))
   }

@@ -141,7 +141,7 @@ async function searchMailbox(
   mailbox: Mailbox,
   scope: SearchScope,
 ): Promise<void> {
-  const test = messageTest(session, search, scope)
+  const test = await messageTest(session, search, scope)
   const found = await findMessages(session, test, scope)
   const name = mailboxName(mailbox.name, session.utf8)
   const correlator = `${tagCorrelator(session.tag)} MAILBOX ${name} UIDVALIDITY ${mailbox.uidValidity}`
@@ -150,5 +150,5 @@ async function searchMailbox(
     tellEsearch(session, found, options, { uid: true, modSeq: usesKey(search, 'modseq'), correlator })
   if (scope !== session.selected) return
   if (options.save) saveResult(session, found, options)
-  openContext(session, options, { found, search, test, uid: true, correlator })
+  openContext(session, options, { found, test, uid: true, correlator })
 }

@@ -4,7 +4,7 @@ import type { Message, UidSet } from '../../store/store.ts'
 import type { CommandInput } from '../../wire/imap/tokens.ts'
 import { command, ok, type Reply } from '../command.ts'
 import { flagsItem, modSeqItem, uidItem } from '../fetch/basic-items.ts'
-import type { FetchItem } from '../fetch/item.ts'
+import { type FetchItem, queryOf } from '../fetch/item.ts'
 import type { FetchQuery } from '../fetch/query.ts'
 import { messageBatches } from '../messages.ts'
 import { awareOfModSeq, tellVanishedEarlier } from '../mod-seq.ts'
@@ -90,11 +90,11 @@ export async function fetchMessages(
 ): Promise<Reply> {
   const { out } = session
   const selected = session.view
-  const digest = items.some((item) => item.digest)
+  const query = queryOf(items)
   const seen = !selected.readOnly && items.some((item) => item.seen)
   const onlyText = items.every((item) => item.text)
   let fault: Fault | undefined
-  for await (const read of messageBatches(session, uids, { digest, changedSince })) {
+  for await (const read of messageBatches(session, uids, { ...query, changedSince })) {
     const { batch, changed } = seen ? await markSeen(session, read) : { batch: read, changed: nobody }
     for (const message of batch) {
       const msn = selected.uids.msnOf(message.uid)
@@ -160,6 +160,19 @@ async function writeMessage(
   return fault
 }
 
+const withState = (
+  message: Message,
+  { modSeq, flags }: { readonly modSeq: number; readonly flags: readonly string[] },
+): Message => ({
+  ...message,
+  emailId: message.emailId,
+  get threadId() {
+    return message.threadId
+  },
+  modSeq,
+  flags,
+})
+
 /** Sets \Seen where it is not, in one write. */
 async function markSeen(
   session: Session,
@@ -182,7 +195,7 @@ async function markSeen(
   return {
     batch: read.map((m) => {
       const state = now.get(m.uid)
-      return state ? { ...m, modSeq: state.modSeq, flags: state.flags } : m
+      return state ? withState(m, state) : m
     }),
     changed: new Set(now.keys()),
   }

@@ -1,16 +1,50 @@
 /** CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501 §6.3.3 to §6.3.7). */
+import { Fault } from '../../model/fault.ts'
+import { specialUses } from '../../store/store.ts'
+import type { CommandInput } from '../../wire/imap/tokens.ts'
 import { command, no, ok } from '../command.ts'
 import { creatableName } from '../mailbox-names.ts'
+
+/** (USE (\Sent ...)): the one parameter there is (RFC 6154 §3; SY-32). */
+function createParameters(input: CommandInput): string[] {
+  const uses: string[] = []
+  input.expect('(')
+  if (input.word() !== 'USE') input.fail('USE')
+  input.sp().expect('(')
+  while (!input.try(')')) {
+    if (uses.length > 0) input.sp()
+    input.expect('\\')
+    uses.push(`\\${input.atom()}`)
+    if (uses.length > specialUses.length) input.fail(`at most ${specialUses.length} uses`)
+  }
+  input.expect(')')
+  return uses
+}
 
 export const create = command({
   name: 'CREATE',
   source: 'RFC 3501 §6.3.3',
   states: ['authenticated', 'selected'],
-  parse: (input) => input.sp().mailbox(),
-  async run(given, session) {
-    const name = creatableName(given)
+  parse(input) {
+    const mailbox = input.sp().mailbox()
+    return { mailbox, use: input.try(' ') ? createParameters(input) : [] }
+  },
+  async run({ mailbox, use }, session) {
+    const name = creatableName(mailbox)
+    if (use.length > 0 && /^inbox$/i.test(name)) return no('INBOX exists', 'ALREADYEXISTS')
+    const uses = use.flatMap((word) =>
+      specialUses.filter((known) => known.toLowerCase() === word.toLowerCase()),
+    )
+    // Unknown, or held by another mailbox: nothing is made (LX-19).
+    if (uses.length < use.length) return no('there is no such use', 'USEATTR')
     const { store } = session.services
-    await session.write([{ op: 'create', name }])
+    try {
+      await session.write([{ op: 'create', name, ...(uses.length > 0 ? { use: uses } : {}) }])
+    } catch (error) {
+      if (error instanceof Fault && error.kind === 'in-use')
+        return no('another mailbox has that use', 'USEATTR')
+      throw error
+    }
     const made = await store.read(session.user.id, (view) => view.mailbox(name))
     return ok('CREATE completed', made && `MAILBOXID (${made.objectId})`)
   },

@@ -72,7 +72,7 @@ export const search = command({
     const modSeq = usesKey(criteria, 'modseq')
     if (modSeq) awareOfModSeq(session)
     if (usesKey(criteria, 'msn')) session.holdExpunges()
-    const test = messageTest(session, criteria, session.view)
+    const test = await messageTest(session, criteria, session.view)
     const found = await findMessages(session, test)
     if (!options) {
       const { uids } = session.view
@@ -85,7 +85,7 @@ export const search = command({
     if (options.save) saveResult(session, found, options)
     const correlator = tagCorrelator(session.tag)
     if (tellsAnything(options)) tellEsearch(session, found, options, { uid, modSeq, correlator })
-    openContext(session, options, { found, search: criteria, test, uid, correlator })
+    openContext(session, options, { found, test, uid, correlator })
     return ok('SEARCH completed')
   },
 })

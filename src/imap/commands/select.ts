@@ -47,11 +47,11 @@ const open = (name: 'SELECT' | 'EXAMINE', readOnly: boolean): Command =>
       if (!session.rev2) {
         out.untagged(`${selected.recent} RECENT`)
         const unseen = found.firstUnseen === undefined ? 0 : selected.uids.msnOf(found.firstUnseen)
-        if (unseen > 0) out.untagged(`OK [UNSEEN ${unseen}] First unseen`)
+        if (unseen > 0) out.untagged(`OK [UNSEEN ${unseen}] Unseen`)
       }
       tellKeywords(session, selected, mailbox.keywords)
-      out.untagged(`OK [UIDVALIDITY ${shared.uidValidity}] UIDs are valid`)
-      out.untagged(`OK [UIDNEXT ${shared.uidNext}] Next UID`)
+      out.untagged(`OK [UIDVALIDITY ${shared.uidValidity}] Valid`)
+      out.untagged(`OK [UIDNEXT ${shared.uidNext}] Next`)
       await services.registry.selected(session, mailbox, query)
       return ok(`${name} completed`, readOnly ? 'READ-ONLY' : 'READ-WRITE')
     },

@@ -77,7 +77,7 @@ export const sort = command({
     const modSeq = usesKey(search, 'modseq')
     if (modSeq) awareOfModSeq(session)
     if (usesKey(search, 'msn')) session.holdExpunges()
-    const test = messageTest(session, search, session.view)
+    const test = await messageTest(session, search, session.view)
     const found = await sortFound(session, await findMessages(session, test), criteria, {
       records: options?.update !== undefined,
     })
@@ -90,7 +90,7 @@ export const sort = command({
     if (options.save) saveResult(session, found, options)
     const correlator = tagCorrelator(session.tag)
     if (tellsAnything(options)) tellEsearch(session, found, options, { uid, modSeq, correlator })
-    openContext(session, options, { found, search, test, criteria, uid, correlator })
+    openContext(session, options, { found, test, criteria, uid, correlator })
     return ok('SORT completed')
   },
 })

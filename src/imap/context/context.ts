@@ -15,7 +15,6 @@ export interface ContextOptions {
   readonly correlator: string
   /** Told by UID (CX-12). */
   readonly uid: boolean
-  readonly search: SearchKey
   readonly test: MessageTest
   /** Of SORT. */
   readonly criteria?: readonly SortCriterion[] | undefined
@@ -39,13 +38,13 @@ export class Context {
   #sorted: readonly SortedMessage[] = []
 
   constructor(options: ContextOptions, found: readonly Found[]) {
-    const { tag, uid, items, test, correlator, criteria, search } = options
+    const { tag, uid, items, test, correlator, criteria } = options
     this.tag = tag
     this.uid = uid
     this.items = items
     this.test = test
     this.digest = test.digest || (criteria !== undefined && needsDigest(criteria))
-    this.ages = agesOf(search)
+    this.ages = agesOf(test.search)
     this.#correlator = correlator
     this.#criteria = criteria
     const order = sortOrder(criteria ?? [])

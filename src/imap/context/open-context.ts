@@ -1,5 +1,4 @@
 /** RETURN (UPDATE) of SEARCH, SORT and ESEARCH (RFC 5267 §4.3). */
-import type { SearchKey } from '../../wire/imap/search-keys.ts'
 import { bad, type Reply } from '../command.ts'
 import type { Found, MessageTest } from '../search/evaluate.ts'
 import { quotedTag, type ReturnOptions } from '../search/return-options.ts'
@@ -20,7 +19,6 @@ export function openContext(
   options: ReturnOptions,
   result: {
     readonly found: readonly Found[]
-    readonly search: SearchKey
     readonly test: MessageTest
     readonly criteria?: readonly SortCriterion[]
     readonly uid: boolean

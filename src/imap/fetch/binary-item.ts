@@ -20,7 +20,7 @@ function item(input: CommandInput, seen: boolean): FetchItem {
   const label = `BINARY[${part}]${partial ? `<${partial.start}>` : ''}`
   return {
     label,
-    digest: true,
+    digest: ['detail'],
     seen,
     async load(message, session) {
       const octets = await decodedPart(message, session, section.part)
@@ -36,7 +36,7 @@ export function binarySizeItem(input: CommandInput): FetchItem {
   const label = `BINARY.SIZE[${part}]`
   return {
     label,
-    digest: true,
+    digest: ['detail'],
     async load(message, session) {
       const octets = await decodedPart(message, session, section.part)
       return { text: `${label} ${octets?.length ?? 0}` }

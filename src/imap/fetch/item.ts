@@ -1,5 +1,5 @@
 /** One data item that FETCH was asked for. */
-import type { Message } from '../../store/store.ts'
+import type { DigestPart, Message } from '../../store/store.ts'
 import type { Session } from '../session.ts'
 
 /** Name and value as text; a literal's octets follow it. */
@@ -11,8 +11,10 @@ export interface ItemValue {
 export interface FetchItem {
   /** Its name in the answer; two items of one label are one. */
   readonly label: string
-  /** Needs what was computed at delivery: envelope, structure. */
-  readonly digest?: boolean
+  /** What it needs of what was computed at delivery. */
+  readonly digest?: readonly DigestPart[]
+  /** Needs Message.threadId. */
+  readonly threadId?: boolean
   /** Setting \Seen is part of it (FE-23). */
   readonly seen?: boolean
   /** Asking for it makes the session aware of mod-sequences (QR-05). */
@@ -30,5 +32,13 @@ export interface FetchItem {
 export const textItem = (
   name: string,
   value: (message: Message, session: Session) => string,
-  digest = false,
+  digest: readonly DigestPart[] = [],
 ): FetchItem => ({ label: name, digest, text: (message, session) => `${name} ${value(message, session)}` })
+
+/** The columns that a list of items needs. */
+export const queryOf = (
+  items: readonly FetchItem[],
+): { readonly digest: readonly DigestPart[]; readonly threadId: boolean } => ({
+  digest: [...new Set(items.flatMap((item) => item.digest ?? []))],
+  threadId: items.some((item) => item.threadId),
+})

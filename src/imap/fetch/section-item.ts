@@ -9,7 +9,7 @@ import type { FetchItem, ItemValue } from './item.ts'
 export const bodyItem = (input: CommandInput): FetchItem =>
   input.peek() === '['
     ? sectionItem(input, false)
-    : { label: 'BODY', digest: true, text: (m) => `BODY ${m.digest.body}` }
+    : { label: 'BODY', digest: ['body'], text: (m) => `BODY ${m.digest.body}` }
 
 export const bodyPeekItem = (input: CommandInput): FetchItem => sectionItem(input, true)
 
@@ -35,7 +35,7 @@ const octetsItem = (
   seen: boolean,
 ): FetchItem => ({
   label,
-  digest: true,
+  digest: ['detail'],
   seen,
   load: (message, session) => loadSection(label, section, partial, message, session),
 })

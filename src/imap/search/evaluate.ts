@@ -10,6 +10,7 @@ import { headerHolds, type SearchableText, searchableText, textHolds } from '../
 import { messageBatches } from '../messages.ts'
 import type { Session } from '../session.ts'
 import { contains, normalised, rangesOf, UidList, uidsOf } from '../view/uid-list.ts'
+import { withFilters } from './filters.ts'
 import { TextHits } from './text-hits.ts'
 
 export interface Found {
@@ -30,7 +31,9 @@ type Test = (message: Message, text: SearchableText | undefined) => boolean | un
 
 /** The criteria for one message at a time. */
 export interface MessageTest {
-  /** Needs the digest of the message. */
+  /** The criteria, with filters put in. */
+  readonly search: SearchKey
+  /** Needs the Date field. */
   readonly digest: boolean
   readonly matches: (message: Message) => boolean | Promise<boolean>
   /** Criteria that the store can answer; the store is asked before a whole mailbox is gone through. */
@@ -43,23 +46,32 @@ export interface MessageTest {
   readonly setNow: (now: EpochMs) => void
 }
 
-/** Numbers in the criteria and `$` mean what they mean now (CX-19), and so does the time until setNow. */
-export function messageTest(session: Session, search: SearchKey, scope: SearchScope): MessageTest {
+/**
+ * Numbers in the criteria and `$` mean what they mean now (CX-19), and so does the time until setNow.
+ * @throws Fault answered UNDEFINED-FILTER
+ */
+export async function messageTest(
+  session: Session,
+  asked: SearchKey,
+  scope: SearchScope,
+): Promise<MessageTest> {
+  const search = await withFilters(session, asked)
   const { test, ...plan } = planOf(session, search, scope)
   return {
     ...plan,
+    search,
     matches: (message) =>
       test(message, undefined) ?? textOf(session, message).then((text) => test(message, text) ?? false),
   }
 }
 
 /** Matching messages of the scope, in mailbox order (SR-16, SR-17). Strings of the criteria are UTF-8 octets. */
-export function evaluate(
+export async function evaluate(
   session: Session,
   search: SearchKey,
   scope: SearchScope = session.view,
 ): Promise<Found[]> {
-  return findMessages(session, messageTest(session, search, scope), scope)
+  return findMessages(session, await messageTest(session, search, scope), scope)
 }
 
 export async function findMessages(
@@ -77,8 +89,9 @@ export async function findMessages(
   }
   let { uids } = named
   for (const hits of needed) uids = UidList.of(uids).intersect(hits.candidates())
+  const query = { digest: digest ? (['detail'] as const) : false }
   const found: Found[] = []
-  for await (const batch of messageBatches(session, uids, { digest }, scope.shared)) {
+  for await (const batch of messageBatches(session, uids, query, scope.shared)) {
     for (const message of batch) {
       if (scope.uids.msnOf(message.uid) === 0) continue
       const matched = matches(message)
@@ -104,7 +117,7 @@ function textOf(session: Session, message: Message): Promise<SearchableText> {
   return text
 }
 
-interface Plan extends Omit<MessageTest, 'matches'> {
+interface Plan extends Omit<MessageTest, 'matches' | 'search'> {
   readonly test: Test
 }
 
@@ -196,6 +209,9 @@ function planOf(session: Session, search: SearchKey, scope: SearchScope): Plan {
         const needle = unicode(key.text)
         return textTest({ in: scope, needle }, (t) => textHolds(t, scope, needle))
       }
+      case 'filter':
+        // Every one was put in before (withFilters).
+        return () => false
       default: {
         if (key.key.startsWith('sent')) digest = true
         return dateTest(key.key, key.date)

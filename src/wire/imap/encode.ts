@@ -11,6 +11,20 @@ export function string(octets: string): string {
   return `{${clean.length}}\r\n${clean}`
 }
 
+/** Unicode as a string: quoted UTF-8 only for those who asked for it, else a literal (RFC 6855 §3; PV-01). */
+export function unicodeString(text: string, utf8: boolean): string {
+  const octets = Buffer.from(text.replaceAll('\0', ''), 'utf8').toString('latin1')
+  if (utf8 && !/[\r\n]/.test(octets)) return `"${octets.replace(/["\\]/g, '\\$&')}"`
+  return string(octets)
+}
+
+/** Octets as they are: a literal8 where NUL is among them (RFC 5464 §5 value); null is NIL. */
+export function nstringOf(octets: Uint8Array | null): string {
+  if (octets === null) return 'NIL'
+  const text = Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1')
+  return text.includes('\0') ? `~{${text.length}}\r\n${text}` : string(text)
+}
+
 /** An atom where that is possible and cannot be taken for NIL. */
 export const astring = (octets: string): string =>
   octets.length <= 200 && astringChars.test(octets) && !/^nil$/i.test(octets) ? octets : string(octets)

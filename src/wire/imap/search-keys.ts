@@ -19,6 +19,8 @@ export type SearchKey =
   | { readonly key: 'older' | 'younger'; readonly seconds: number }
   | { readonly key: 'larger' | 'smaller'; readonly octets: number }
   | { readonly key: 'modseq'; readonly modSeq: number }
+  /** A stored criterion (RFC 5466). */
+  | { readonly key: 'filter'; readonly name: string }
   | { readonly key: 'emailid' | 'threadid'; readonly id: string }
   | { readonly key: 'header'; readonly field: OctetString; readonly text: OctetString }
   | { readonly key: 'body' | 'text'; readonly text: OctetString }
@@ -105,6 +107,11 @@ function searchKey(input: CommandInput, depth: number): SearchKey {
     case 'EMAILID':
     case 'THREADID':
       return { key: word.toLowerCase() as 'emailid', id: objectId(input.sp()) }
+    case 'FILTER': {
+      const name = input.sp().atom()
+      if (name.includes('/')) input.fail('the name of a filter')
+      return { key: 'filter', name }
+    }
     case 'SAVEDATESUPPORTED':
       return { key: 'all' }
     case 'BEFORE':

@@ -190,6 +190,18 @@ export class CommandInput {
     return undefined
   }
 
+  /** A string, a literal8, or NIL: undefined (RFC 5464 §5 value). */
+  nstring8(): Buffer | undefined {
+    if (this.peek() === '~' || this.atLiteral) return this.literal8().octets
+    const text = this.nstring()
+    return text === undefined ? undefined : Buffer.from(text, 'latin1')
+  }
+
+  /** A list of options follows, and behind it more: no list of what comes last. */
+  optionsFollow(): boolean {
+    return this.peek() === '(' && /^\((?:maxsize|depth) /i.test(this.#text.slice(this.#at, this.#at + 10))
+  }
+
   astring(): OctetString {
     if (this.peek() === '"' || this.atLiteral) return this.string()
     return this.#some(astringChars, 'a string')
