@@ -89,7 +89,7 @@ function dataOf(line: string): string {
 }
 
 export interface Stage {
-  readonly server: Pick<TestImap, 'host' | 'port' | 'directory' | 'deliver'>
+  readonly server: Pick<TestImap, 'host' | 'port' | 'store' | 'directory' | 'deliver'>
   /** Sets the server's clock, ms since 1970. */
   setClock(now: number): void
   /** Tells accounts of one transcript from those of another. */
