@@ -31,6 +31,11 @@ test.each(files)('%s', async (file) => {
       now = at
     },
     run: files.indexOf(file),
+    // Limits, so that there is a quota root to tell of.
+    async made(address) {
+      const account = await server.directory.find(address)
+      await server.store.write(account!.id, [{ op: 'quota', octets: 1_073_741_824, messages: 100_000 }])
+    },
   })
   if (leftOut !== undefined) console.warn(`${file} was not played: ${leftOut}`)
 })

@@ -89,7 +89,9 @@ function dataOf(line: string): string {
 }
 
 export interface Stage {
-  readonly server: Pick<TestImap, 'host' | 'port' | 'store' | 'directory' | 'deliver'>
+  readonly server: Pick<TestImap, 'host' | 'port' | 'directory' | 'deliver'>
+  /** Called for each account that was made. */
+  readonly made?: (address: string) => Promise<void>
   /** Sets the server's clock, ms since 1970. */
   setClock(now: number): void
   /** Tells accounts of one transcript from those of another. */
@@ -174,10 +176,8 @@ class Player {
   /** `$alice` is her address, `$alice_url` the same for URLs. */
   async #account(name: string, password: string): Promise<void> {
     const address = `${name}.${this.#stage.run}@example.net`
-    const { directory, store } = this.#stage.server
-    await directory.put(address, password)
-    const account = await directory.find(address)
-    if (account) await store.write(account.id, [{ op: 'quota', octets: 1_073_741_824, messages: 100_000 }])
+    await this.#stage.server.directory.put(address, password)
+    await this.#stage.made?.(address)
     this.#captures.set(name, address)
     this.#captures.set(`${name}_url`, encodeURIComponent(address))
   }
