@@ -1,12 +1,13 @@
 /** One search whose result is kept up to date for the client (RFC 5267 §4.3). */
 import type { EpochMs } from '../../model/units.ts'
-import type { Message, Uid } from '../../store/store.ts'
+import type { Message, Uid, UidSet } from '../../store/store.ts'
 import { numberSet } from '../../wire/imap/encode.ts'
 import type { SearchKey } from '../../wire/imap/search-keys.ts'
 import type { FetchItem } from '../fetch/item.ts'
 import type { Found, MessageTest } from '../search/evaluate.ts'
 import { needsDigest, type SortedMessage, sortRecordOf } from '../search/sort-records.ts'
 import { type SortCriterion, sortOrder } from '../sorting/sort.ts'
+import { normalised, UidList } from '../view/uid-list.ts'
 import { insertions, type Placed, removals } from './positions.ts'
 
 export interface ContextOptions {
@@ -33,7 +34,8 @@ export class Context {
   readonly #correlator: string
   readonly #criteria: readonly SortCriterion[] | undefined
   readonly #compare: (a: SortedMessage, b: SortedMessage) => number
-  readonly #members = new Set<Uid>()
+  /** As runs: a context of all messages costs next to nothing. */
+  #members: UidList
   /** Of SORT: the members in their order. */
   #sorted: readonly SortedMessage[] = []
 
@@ -49,16 +51,16 @@ export class Context {
     this.#criteria = criteria
     const order = sortOrder(criteria ?? [])
     this.#compare = (a, b) => order(a, b) || a.uid - b.uid
-    for (const { uid: member } of found) this.#members.add(member)
+    this.#members = UidList.of(ranges(found.map((m) => m.uid)))
     if (criteria) this.#sorted = found
   }
 
   get size(): number {
-    return this.#members.size
+    return this.#members.length
   }
 
   has(uid: Uid): boolean {
-    return this.#members.has(uid)
+    return this.#members.msnOf(uid) > 0
   }
 
   /** The line that tells of messages that left and joined; undefined: none of them did. */
@@ -67,10 +69,11 @@ export class Context {
     join: readonly Message[],
     numberOf: (uid: Uid) => number,
   ): string | undefined {
-    const gone = new Set(leave.filter((uid) => this.#members.delete(uid)))
-    const fresh = join.filter(({ uid }) => !this.#members.has(uid))
-    for (const { uid } of fresh) this.#members.add(uid)
+    const gone = new Set(leave.filter((uid) => this.has(uid)))
+    const fresh = join.filter(({ uid }) => !this.has(uid))
     if (gone.size === 0 && fresh.length === 0) return undefined
+    const stay = this.#members.minus(ranges([...gone]))
+    this.#members = UidList.of(normalised([...stay.set, ...ranges(fresh.map((m) => m.uid))]))
     const parts = [`ESEARCH (${this.#correlator})`]
     if (this.uid) parts.push('UID')
     const pairs = (placed: readonly Placed<{ readonly uid: Uid }>[]): string =>
@@ -99,6 +102,8 @@ export class Context {
     return parts.join(' ')
   }
 }
+
+const ranges = (uids: readonly Uid[]): UidSet => normalised(uids.map((uid) => ({ from: uid, to: uid })))
 
 function agesOf(search: SearchKey): number[] {
   if ('seconds' in search) return [search.seconds]

@@ -10,8 +10,8 @@ import { type Context, nextTurn } from './context.ts'
 
 /** CX-09. */
 const maxContexts = 32
-/** Messages in all results of one selection. */
-const maxMembers = 500_000
+/** Messages in all results of one selection; one context may always be had, whatever its size (RFC 5267 §4.3.1). */
+const maxMembers = 200_000
 /** Time-dependent results are looked at again after that many milliseconds at the earliest (CX-21). */
 const ageEveryMs = 5000
 
@@ -47,7 +47,7 @@ export class Contexts {
   /** False: there are as many as there may be. */
   add(context: Context, now: EpochMs): boolean {
     const members = this.#live.reduce((sum, { size }) => sum + size, context.size)
-    if (this.#live.length >= maxContexts || members > maxMembers) return false
+    if (this.#live.length > 0 && (this.#live.length >= maxContexts || members > maxMembers)) return false
     this.#live = [...this.#live, context]
     if (context.ages.length > 0) this.#ageAt = Math.min(this.#ageAt, now + ageEveryMs)
     return true
