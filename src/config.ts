@@ -53,6 +53,8 @@ const Peer = Type.Object(
       ]),
     ),
     emitContentClass: Type.Optional(Bool),
+    senderPolicy: Type.Optional(Type.Union([Type.Literal('any'), Type.Literal('shortcode')])),
+    senderAddress: Type.Optional(Str),
     askFailures: Type.Optional(Bool),
     countSubject: Type.Optional(Bool),
     ackRequest: Type.Optional(Bool),
@@ -129,6 +131,7 @@ const Config = Type.Object(
     criticality: Type.Union([Type.Literal('relaxed'), Type.Literal('strict')]),
     mm4: Type.Optional(Type.Object({ ackTimeout: Count }, closed)),
     aliases: Type.Optional(Type.Record(Str, Str)),
+    subaddressing: Type.Optional(Bool),
     listen: Type.Object(
       {
         mm7: Listen,

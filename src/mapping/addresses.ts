@@ -136,7 +136,7 @@ export function partyOfMailbox(
   if (isMmsDomain(checked.domain, settings)) {
     const number = numberOfLocalPart(checked.local, settings.numbering)
     if (number) return isRefusal(number) ? { ...number, address: raw } : { ...number, raw }
-    const alias = settings.aliases?.[checked.local.toLowerCase()]
+    const alias = aliasOf(checked.local.toLowerCase(), settings)
     const target = alias === undefined ? undefined : classifyNumber(alias, settings.numbering)
     if (target) return { ...target, raw }
     const other = alias === undefined ? undefined : splitAddrSpec(alias)
@@ -146,6 +146,15 @@ export function partyOfMailbox(
       return { kind: 'mail', value: `${quotedLocal(mailbox.local)}@${mailbox.domain}`, raw }
   }
   return { kind: 'mail', value: `${quotedLocal(checked.local)}@${checked.domain}`, raw }
+}
+
+const aliasOf = (local: string, settings: Settings): string | undefined => {
+  const { aliases, subaddressing } = settings
+  if (!aliases) return undefined
+  if (Object.hasOwn(aliases, local)) return aliases[local]
+  const plus = subaddressing ? local.indexOf('+') : -1
+  const base = local.slice(0, plus)
+  return plus > 0 && Object.hasOwn(aliases, base) ? aliases[base] : undefined
 }
 
 /**

@@ -38,6 +38,8 @@ export interface Settings {
   readonly mm4?: { readonly ackTimeout: number } | undefined
   /** Local aliases at served domains: local part -> number or address (ADR-027). */
   readonly aliases?: Readonly<Record<string, string>> | undefined
+  /** `alias+tag@` is the alias too (ADR-029, RFC 5233); never applied to numbers. Default false. */
+  readonly subaddressing?: boolean | undefined
 }
 
 /** A known counterpart. Which keys count depends on `interface`. */
@@ -81,6 +83,10 @@ export interface Peer {
   /** implicit: TLS from the first octet, as on a port of its own (QUIRKS 44). */
   readonly tls?: 'never' | 'opportunistic' | 'required' | 'implicit' | undefined
   readonly emitContentClass?: boolean | undefined
+  /** 'shortcode': it takes nobody but `senderAddress` as a sender (ADR-032). Default 'any'. */
+  readonly senderPolicy?: 'any' | 'shortcode' | undefined
+  /** Short code that stands for every sender. */
+  readonly senderAddress?: string | undefined
   /** Delivery reports are asked for where a mail's sender wants to know of failures alone (AMB-41). */
   readonly askFailures?: boolean | undefined
   readonly countSubject?: boolean | undefined

@@ -213,10 +213,17 @@ function protectedAs(part: Part, extensions: ReadonlyMap<string, string>): '7bit
     return worst
   }
   const octets = part.body.octets()
-  const text = Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1')
-  if (/\x00|(?<!\r)\n|\r(?!\n)|[^\r\n]{999}/.test(text))
-    return refusal('content-refused', `${part.type} holds lines that mail cannot carry unchanged`)
-  if (!/[\x80-\xff]/.test(text)) return '7bit'
+  let line = 0
+  let high = false
+  for (let i = 0; i < octets.length; i++) {
+    const c = octets[i] ?? 0
+    const bare = (c === 10 && octets[i - 1] !== 13) || (c === 13 && octets[i + 1] !== 10)
+    line = c === 10 || c === 13 ? 0 : line + 1
+    if (c === 0 || bare || line > 998)
+      return refusal('content-refused', `${part.type} holds lines that mail cannot carry unchanged`)
+    if (c > 127) high = true
+  }
+  if (!high) return '7bit'
   return extensions.has('8BITMIME')
     ? '8bit'
     : refusal('content-refused', `${part.type} is not ASCII, and the next hop takes nothing else unchanged`)

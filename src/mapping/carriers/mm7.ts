@@ -184,7 +184,7 @@ export function writeMm7Request(
     const refused = explained(ctx, row, () => [...set.keys()], write)
     if (refused) return refused
   }
-  const content = contentForMms(message, { peer, expose: true }, ctx)
+  const content = contentForMms(message, { peer, expose: true, opening: openingFor(message, peer) }, ctx)
   if (isRefusal(content)) return content
   if (peer.emitContentClass && message.vas.contentClass === undefined)
     draft.set('ContentClass', contentClassOf(content))
@@ -221,3 +221,9 @@ const isBelow530 = (version: string): boolean => {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   return major < 5 || (major === 5 && minor < 3)
 }
+
+/** Where a short code stands for the sender, the text begins with who it was (ADR-032). */
+const openingFor = (message: NeutralMessage, peer: Peer): string | undefined =>
+  peer.senderPolicy === 'shortcode' && peer.senderAddress !== undefined && message.source === 'mm3'
+    ? `From: ${message.sender.value}`
+    : undefined

@@ -17,6 +17,8 @@ export interface MmsTarget {
   readonly peer: Peer
   /** Signed content is shown to the handset (CNT-091); off on MM4, where it crosses as it is. */
   readonly expose: boolean
+  /** A line that stands before the text (ADR-032). */
+  readonly opening?: string | undefined
 }
 
 /** Largest picture taken out of a data: URL when the peer says no limit (CNT-052), octets. */
@@ -34,8 +36,9 @@ export function contentForMms(message: Source, target: MmsTarget, ctx: MappingCo
     const kept = readable(content)
     return fits(kept, limit, message) ?? kept
   }
+  const { opening } = target
   const whole = !target.expose && content.kind === 'opaque' ? content : completeSmil(content, ctx)
-  if (whole) {
+  if (whole && opening === undefined) {
     const refused = fits(whole, limit, message)
     if (!refused || whole.kind === 'opaque') return refused ?? whole
   }
@@ -48,7 +51,8 @@ export function contentForMms(message: Source, target: MmsTarget, ctx: MappingCo
   // Notices alone are no message (CNT-062).
   if (parts.length === 0 || (found.notices.length > 0 && parts.every((p) => bodyLength(p) === 0)))
     return refusal('content-refused', 'nothing of the content can be delivered to a handset')
-  if (found.notices.length > 0) addNotices(parts, found.notices)
+  if (found.notices.length > 0) addLine(parts, found.notices.join('\r\n'), 'after')
+  if (opening !== undefined) addLine(parts, opening, 'before')
   const list = fitted(parts, limit, ctx)
   return isRefusal(list) ? list : shape(list, () => ctx.ids.contentId())
 }
@@ -134,13 +138,14 @@ const withoutEmpty = (parts: readonly Shown[]): Shown[] => {
   return full.length > 0 ? full : parts.slice(0, 1)
 }
 
-function addNotices(parts: Shown[], notices: readonly string[]): void {
+/** To the first text part, which is made where there is none. */
+function addLine(parts: Shown[], added: string, where: 'before' | 'after'): void {
   const at = parts.findIndex((p) => p.kind === 'leaf' && p.type === 'text/plain' && p.charset === 'utf-8')
   const text = parts[at]
-  const added = notices.join('\r\n')
   if (text?.kind === 'leaf') {
-    const before = Buffer.from(text.body.octets()).toString('utf8')
-    parts[at] = { ...text, body: textBody(before === '' ? added : `${before}\r\n${added}`) }
+    const own = Buffer.from(text.body.octets()).toString('utf8')
+    const joined = (where === 'before' ? [added, own] : [own, added]).filter((t) => t !== '').join('\r\n')
+    parts[at] = { ...text, body: textBody(joined) }
   } else
     parts.unshift({
       kind: 'leaf',

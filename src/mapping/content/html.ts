@@ -48,19 +48,55 @@ const convert = compile({
 })
 
 export const htmlToText = (html: string): string =>
-  convert(html.slice(0, maxCharacters))
+  convert(flattened(html.slice(0, maxCharacters)))
     .replace(/\u00a0/g, ' ')
-    .replace(/[ \t]+$/gm, '')
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n')
     .replace(/\n{3,}/g, '\n\n')
     .trim()
     .replace(/\n/g, '\r\n')
 
-/** The src of each image, in order. */
-export const imageReferences = (html: string): string[] =>
-  [...html.slice(0, maxCharacters).matchAll(imageTag)].map((m) => m[1] ?? m[2] ?? m[3] ?? '')
+/** Elements nested deeper than this lose their tags, not their text. */
+const maxNesting = 100
+const isVoid = /^(area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr)$/
+/** Closed by the next of their kind: many of them in a row are no nesting. */
+const closesItself = /^(p|li|td|th|tr|dt|dd|option|tbody|thead|tfoot)$/
 
-// Attributes before src are bounded: a tag that never ends costs no more than this (SEC-023).
-const imageTag = /<img\b[^>]{0,2000}?\bsrc\s{0,20}=\s{0,20}(?:"([^"]*)"|'([^']*)'|([^\s>]+))/gi
+/**
+ * The parser's work grows with the square of the nesting: two million octets of <b> would take a minute (SEC-023). Tags
+ * beyond the limit go before it sees them, each with the one that closes it.
+ */
+function flattened(html: string): string {
+  let depth = 0
+  let dropped = 0
+  return html.replace(/<(\/?)([a-z][a-z0-9:-]*)[^<>]*>?/gi, (tag, slash: string, name: string) => {
+    const element = name.toLowerCase()
+    if (isVoid.test(element) || closesItself.test(element)) return depth > maxNesting ? ' ' : tag
+    if (slash === '') {
+      if (depth < maxNesting) {
+        depth++
+        return tag
+      }
+      dropped++
+      return ' '
+    }
+    if (dropped > 0) {
+      dropped--
+      return ' '
+    }
+    depth = Math.max(0, depth - 1)
+    return tag
+  })
+}
+
+/** The src of each image, in order. A tag ends at the next bracket of either kind, so each octet is looked at once (SEC-023). */
+export const imageReferences = (html: string): string[] =>
+  [...html.slice(0, maxCharacters).matchAll(/<img\b([^<>]*)/gi)].flatMap(([, tag = '']) => {
+    const src = /\bsrc\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"']+))/i.exec(tag)
+    return src ? [src[1] ?? src[2] ?? src[3] ?? ''] : []
+  })
+
 /** More pictures than this are not taken out of one text. */
 const maxDataImages = 50
 

@@ -67,11 +67,16 @@ export function smilReferences(smil: string): string[][] | undefined {
   if (!/<smil[\s>]/i.test(smil)) return undefined
   const slides: string[][] = []
   const text = smil.slice(0, 200_000)
-  const pattern = /<par\b|<(?:img|video|audio|text|ref)\b[^>]*?\bsrc\s*=\s*(?:"([^"]*)"|'([^']*)')/gi
-  for (const match of text.matchAll(pattern)) {
-    const src = match[1] ?? match[2]
-    if (src === undefined) slides.push([])
-    else (slides[slides.length - 1] ?? slides[slides.push([]) - 1])?.push(unescaped(src.trim()))
+  // A tag ends at the next bracket of either kind: each octet is looked at once.
+  for (const [whole, tag = ''] of text.matchAll(/<(?:par\b|(?:img|video|audio|text|ref)\b([^<>]*))/gi)) {
+    if (/^<par/i.test(whole)) {
+      slides.push([])
+      continue
+    }
+    const match = /\bsrc\s*=\s*(?:"([^"]*)"|'([^']*)')/i.exec(tag)
+    const src = match?.[1] ?? match?.[2]
+    if (src !== undefined)
+      (slides[slides.length - 1] ?? slides[slides.push([]) - 1])?.push(unescaped(src.trim()))
   }
   return slides
 }

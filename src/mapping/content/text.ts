@@ -82,7 +82,10 @@ export function textOf(part: Leaf): string {
   const flowed = part.params.find((p) => p.name === 'format')?.value.toLowerCase() === 'flowed'
   const delSp = part.params.find((p) => p.name === 'delsp')?.value.toLowerCase() === 'yes'
   const lines = text.split(/\r\n|\r|\n/)
-  return (flowed ? joinFlowed(lines, delSp) : lines).join('\r\n').replace(/(\r\n)+$/, '')
+  const joined = flowed ? joinFlowed(lines, delSp) : lines
+  let end = joined.length
+  while (end > 0 && joined[end - 1] === '') end--
+  return joined.slice(0, end).join('\r\n')
 }
 
 /** RFC 3676 §4: a line that ends in a blank goes on in the next of the same quote depth; a signature line never does. */

@@ -82,7 +82,11 @@ export const sender: Element = {
     write(mm, request, ctx) {
       const shown: Party =
         mm.sender.kind === 'mail' ? { ...mm.sender, value: mailOnly(mm.sender, ctx) } : mm.sender
-      const address = addressElement(shown, request.peer)
+      const { senderPolicy, senderAddress } = request.peer
+      const address =
+        senderPolicy === 'shortcode' && senderAddress !== undefined
+          ? text('ShortCode', senderAddress)
+          : addressElement(shown, request.peer)
       if (request.operation === 'DeliverReq') {
         request.set('Sender', request.bare ? address.text : [address])
         return
