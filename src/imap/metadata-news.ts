@@ -25,8 +25,8 @@ export class MetadataNews {
   }
 
   #heard({ origin, events }: AccountChange): void {
-    // What a session did itself it knows (MD-06).
-    if (origin === this.#session.origin) return
+    // What a session did itself it knows (MD-06); after NOTIFY only that tells what it wants to hear (NO-02, NO-36).
+    if (origin === this.#session.origin || this.#session.notify) return
     for (const event of events) {
       if (event.kind !== 'metadata' || (event.mailbox !== null && !this.mailboxes)) continue
       const names = this.#names.get(event.mailbox) ?? new Set()

@@ -434,6 +434,35 @@ describe('names, subscriptions, annotations (RFC 5465 §5.4 to §5.7)', () => {
   })
 })
 
+test('NO-36, NO-02: after NOTIFY, ENABLE METADATA tells nothing more', async () => {
+  const b = await client()
+  const set = (value: string) => b.command(`SETMETADATA ${box} (/shared/comment "${value}")`)
+  const a = await client('ENABLE METADATA')
+  await set('1')
+  expect(await a.until(/METADATA.*\r\n/)).toBe(`* METADATA ${box} /shared/comment\r\n`)
+  await a.command('NOTIFY SET (personal (MailboxMetadataChange))')
+  await set('2')
+  expect(await unasked(a)).toBe(`* METADATA ${box} /shared/comment\r\n`)
+  await a.command('NOTIFY NONE')
+  await set('3')
+  expect(await unasked(a)).toBe('')
+  expect(await a.command('NOOP')).toBe('t5 OK NOOP completed\r\n')
+})
+
+test('FI-11, CX-21, OB-07: filters, ages in them, and threads in live contexts', async () => {
+  const a = await client('SETMETADATA "" (/private/filters/values/boss "OR 1 SUBJECT boss")', `SELECT ${box}`)
+  a.send('f UID SEARCH RETURN (UPDATE) FILTER boss\r\n')
+  expect(await a.until(/f OK.*\r\n/)).toContain('UID ALL 1\r\n')
+  await a.command('SETMETADATA "" (/private/filters/values/boss "SUBJECT other")')
+  await deliver(box, 'boss')
+  expect(await a.until(/ADDTO.*\r\n/)).toContain('* ESEARCH (TAG "f") UID ADDTO (0 4)\r\n')
+  const thread = /THREADID \((T\d+)\)/.exec(await a.command('FETCH 4 (THREADID)'))![1]
+  a.send(`t UID SEARCH RETURN (UPDATE) THREADID ${thread}\r\n`)
+  expect(await a.until(/t OK.*\r\n/)).toContain('4')
+  a.send(`c UID COPY 4 ${box}\r\n`)
+  expect(await a.until(/c OK.*\r\n/)).toContain('* ESEARCH (TAG "t") UID ADDTO (0 5)\r\n')
+})
+
 test('NO-22, NO-41, SC-39: who does not read overflows, and delays nobody', async () => {
   const big = `Big${count}`
   await server.deliver('alice@example.net', big, `A: b\n\n${'x'.repeat(8_000_000)}`)

@@ -1,13 +1,14 @@
 /** ESEARCH: the search of several mailboxes at once (RFC 7377). */
 import type { Mailbox } from '../../store/store.ts'
 import { mailboxName } from '../../wire/imap/encode.ts'
-import { usesKey } from '../../wire/imap/search-keys.ts'
+import { type SearchKey, usesKey } from '../../wire/imap/search-keys.ts'
 import type { CommandInput } from '../../wire/imap/tokens.ts'
 import { bad, command, no, ok, type Reply } from '../command.ts'
 import { openContext, tagInUse } from '../context/open-context.ts'
 import { awareOfModSeq } from '../mod-seq.ts'
 import { coversMailbox, type MailboxFilter, mailboxFilter } from '../notify/mailbox-filter.ts'
 import { findMessages, messageTest, type SearchScope } from '../search/evaluate.ts'
+import { withFilters } from '../search/filters.ts'
 import {
   type ReturnOptions,
   saveResult,
@@ -94,21 +95,22 @@ export const esearch = command({
   states: ['authenticated', 'selected'],
   parse: esearchArguments,
   async run(args, session) {
-    const { sources, charset, search } = args
+    const { sources, charset } = args
     const options = args.options ?? all
-    const problem = sourceProblem(session, sources, options) ?? charsetProblem(charset, search)
+    const problem = sourceProblem(session, sources, options) ?? charsetProblem(charset, args.search)
     if (problem) {
       if (options.save && problem.status === 'NO' && session.selected) session.selected.result = []
       return problem
     }
+    const search = await withFilters(session, args.search)
     if (usesKey(search, 'modseq')) awareOfModSeq(session)
     if (usesKey(search, 'msn')) session.holdExpunges()
     const mailboxes = await sourceMailboxes(session, sources)
     if (mailboxes.length > maxMailboxes) return no(`at most ${maxMailboxes} mailboxes are searched`, 'LIMIT')
     for (const mailbox of mailboxes) {
       if (mailbox.id === session.selected?.shared.id)
-        await searchMailbox(session, args, options, mailbox, session.selected)
-      else await searchOther(session, args, options, mailbox)
+        await searchMailbox(session, search, options, mailbox, session.selected)
+      else await searchOther(session, search, options, mailbox)
       await session.out.ready()
     }
     return ok('ESEARCH completed')
@@ -118,7 +120,7 @@ export const esearch = command({
 /** Nothing of a mailbox that is not selected changes, \Recent neither (MS-13). */
 async function searchOther(
   session: Session,
-  args: EsearchArguments,
+  search: SearchKey,
   options: ReturnOptions,
   mailbox: Mailbox,
 ): Promise<void> {
@@ -128,7 +130,7 @@ async function searchOther(
   try {
     const recentFrom = shared.recentFrom
     const scope = { shared, uids: shared.uids, result: [], isRecent: (uid: number) => uid >= recentFrom }
-    await searchMailbox(session, args, options, mailbox, scope)
+    await searchMailbox(session, search, options, mailbox, scope)
   } finally {
     mailboxes.close(shared)
   }
@@ -136,7 +138,7 @@ async function searchOther(
 
 async function searchMailbox(
   session: Session,
-  { search }: EsearchArguments,
+  search: SearchKey,
   options: ReturnOptions,
   mailbox: Mailbox,
   scope: SearchScope,

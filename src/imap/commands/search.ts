@@ -6,6 +6,7 @@ import { bad, command, no, ok, type Reply } from '../command.ts'
 import { openContext, tagInUse } from '../context/open-context.ts'
 import { awareOfModSeq } from '../mod-seq.ts'
 import { findMessages, messageTest } from '../search/evaluate.ts'
+import { withFilters } from '../search/filters.ts'
 import {
   highest,
   type ReturnOptions,
@@ -62,13 +63,14 @@ export const search = command({
   uid: 'too',
   expunges: 'uid-form',
   parse: (input, session) => searchProgram(input.sp(), session),
-  async run({ options: asked, charset, search: criteria }, session, uid) {
+  async run({ options: asked, charset, search: named }, session, uid) {
     const options = asked ?? (session.rev2 ? { ...plain, all: true } : undefined)
-    const problem = tagInUse(session, options) ?? charsetProblem(charset, criteria)
+    const problem = tagInUse(session, options) ?? charsetProblem(charset, named)
     if (problem) {
       if (options?.save && problem.status === 'NO') session.view.result = []
       return problem
     }
+    const criteria = await withFilters(session, named)
     const modSeq = usesKey(criteria, 'modseq')
     if (modSeq) awareOfModSeq(session)
     if (usesKey(criteria, 'msn')) session.holdExpunges()

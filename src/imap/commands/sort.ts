@@ -5,6 +5,7 @@ import { command, ok } from '../command.ts'
 import { openContext, tagInUse } from '../context/open-context.ts'
 import { awareOfModSeq } from '../mod-seq.ts'
 import { findMessages, messageTest } from '../search/evaluate.ts'
+import { withFilters } from '../search/filters.ts'
 import {
   highest,
   type ReturnOptions,
@@ -68,12 +69,13 @@ export const sort = command({
   uid: 'too',
   expunges: 'uid-form',
   parse: sortArguments,
-  async run({ options, criteria, charset, search }, session, uid) {
-    const problem = tagInUse(session, options) ?? charsetProblem(charset, search)
+  async run({ options, criteria, charset, search: named }, session, uid) {
+    const problem = tagInUse(session, options) ?? charsetProblem(charset, named)
     if (problem) {
       if (options?.save && problem.status === 'NO') session.view.result = []
       return problem
     }
+    const search = await withFilters(session, named)
     const modSeq = usesKey(search, 'modseq')
     if (modSeq) awareOfModSeq(session)
     if (usesKey(search, 'msn')) session.holdExpunges()

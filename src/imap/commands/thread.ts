@@ -3,6 +3,7 @@ import { usesKey } from '../../wire/imap/search-keys.ts'
 import { command, ok } from '../command.ts'
 import { awareOfModSeq } from '../mod-seq.ts'
 import { evaluate, type Found } from '../search/evaluate.ts'
+import { withFilters } from '../search/filters.ts'
 import type { Session } from '../session.ts'
 import { type Thread, type ThreadMessage, threadBySubject, threadLists } from '../sorting/thread.ts'
 import { threadByReferences } from '../sorting/thread-references.ts'
@@ -38,9 +39,10 @@ export const thread = command({
     const algorithm = Object.hasOwn(algorithms, name) ? algorithms[name] : undefined
     return { algorithm: algorithm ?? input.fail('a threading algorithm'), ...charsetAndKeys(input.sp()) }
   },
-  async run({ algorithm, charset, search }, session, uid) {
-    const problem = charsetProblem(charset, search)
+  async run({ algorithm, charset, search: named }, session, uid) {
+    const problem = charsetProblem(charset, named)
     if (problem) return problem
+    const search = await withFilters(session, named)
     // THREAD has no place to tell a mod-sequence, but the client knows them all the same (QR-22).
     if (usesKey(search, 'modseq')) awareOfModSeq(session)
     if (usesKey(search, 'msn')) session.holdExpunges()

@@ -3,6 +3,7 @@ import type { EpochMs } from '../../model/units.ts'
 import type { Message, Uid, UidSet } from '../../store/store.ts'
 import type { FetchItem } from '../fetch/item.ts'
 import { messageBatches } from '../messages.ts'
+import { sortDigest } from '../search/sort-records.ts'
 import type { Session } from '../session.ts'
 import type { ViewChange } from '../view/selected.ts'
 import { type Msn, normalised, uidSetOf, uidsOf } from '../view/uid-list.ts'
@@ -104,8 +105,11 @@ export class Contexts {
   async #read(session: Session, uids: UidSet): Promise<Message[]> {
     const rows: Message[] = []
     if (uids.length === 0 || this.#live.length === 0) return rows
-    const digest = this.#live.some((context) => context.digest)
-    for await (const batch of messageBatches(session, uids, { digest }))
+    const query = {
+      digest: this.#live.some((context) => context.digest) && sortDigest,
+      threadId: this.#live.some(({ test }) => test.threadId),
+    }
+    for await (const batch of messageBatches(session, uids, query))
       for (const message of batch) rows.push(message)
     return rows
   }

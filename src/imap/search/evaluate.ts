@@ -35,6 +35,8 @@ export interface MessageTest {
   readonly search: SearchKey
   /** Needs the Date field. */
   readonly digest: boolean
+  /** Needs the thread of the message. */
+  readonly threadId: boolean
   readonly matches: (message: Message) => boolean | Promise<boolean>
   /** Criteria that the store can answer; the store is asked before a whole mailbox is gone through. */
   readonly texts: readonly TextHits[]
@@ -76,7 +78,7 @@ export async function evaluate(
 
 export async function findMessages(
   session: Session,
-  { digest, matches, texts, needed, named }: MessageTest,
+  { digest, threadId, matches, texts, needed, named }: MessageTest,
   scope: SearchScope = session.view,
 ): Promise<Found[]> {
   const { account, id } = scope.shared
@@ -89,7 +91,7 @@ export async function findMessages(
   }
   let { uids } = named
   for (const hits of needed) uids = UidList.of(uids).intersect(hits.candidates())
-  const query = { digest: digest ? (['detail'] as const) : false }
+  const query = { digest: digest ? (['detail'] as const) : false, threadId }
   const found: Found[] = []
   for await (const batch of messageBatches(session, uids, query, scope.shared)) {
     for (const message of batch) {
@@ -130,6 +132,13 @@ function planOf(session: Session, search: SearchKey, scope: SearchScope): Plan {
     const hits = new TextHits(term)
     texts.push(hits)
     return (m, t) => hits.known(m.uid) ?? (t && test(t))
+  }
+  let threadId = false
+  /** No text tells it, but the row does, of messages that came after the store was asked too. */
+  const byThread = (id: string): Test => {
+    const hits = new TextHits({ in: 'thread-id', id })
+    texts.push(hits)
+    return (m) => hits.known(m.uid) ?? m.threadId === id
   }
   const build = (key: SearchKey): Test => {
     switch (key.key) {
@@ -197,7 +206,8 @@ function planOf(session: Session, search: SearchKey, scope: SearchScope): Plan {
       case 'emailid':
         return (m) => m.emailId === key.id
       case 'threadid':
-        return textTest({ in: 'thread-id', id: key.id }, () => false)
+        threadId = true
+        return byThread(key.id)
       case 'header': {
         const { field } = key
         const needle = unicode(key.text)
@@ -224,7 +234,7 @@ function planOf(session: Session, search: SearchKey, scope: SearchScope): Plan {
   }
   const must = neededTexts(search)
   const needed = texts.filter((_, i) => must[i])
-  return { test, digest, texts, needed, named: namedBy(search, scope), setNow }
+  return { test, digest, threadId, texts, needed, named: namedBy(search, scope), setNow }
 }
 
 /** For each text criterion, in the order of the tree, whether the whole can only hold when it does. */

@@ -64,7 +64,8 @@ const rowTells: ReadonlySet<SortKey> = new Set(['ARRIVAL', 'SIZE'])
 export const needsDigest = (criteria: readonly SortCriterion[]): boolean =>
   criteria.some(({ key }) => !rowTells.has(key))
 
-const digestParts: readonly DigestPart[] = ['envelope', 'detail']
+/** The parts of the digest in which sort keys and dates stand. */
+export const sortDigest: readonly DigestPart[] = ['envelope', 'detail']
 
 /** Messages up to which their own rows are read, and not the order of the whole mailbox. */
 const fewMessages = 200
@@ -83,7 +84,7 @@ export async function sortFound(
   if (!options.records && found.length > fewMessages) return byStoredKeys(session, found, criteria, shared)
   const records: SortedMessage[] = []
   const uids = uidSetOf(found.map((m) => m.uid))
-  const digest = needsDigest(criteria) && digestParts
+  const digest = needsDigest(criteria) && sortDigest
   for await (const batch of messageBatches(session, uids, { digest }, shared))
     for (const message of batch) records.push(sortRecordOf(message, criteria))
   return sortRecords(records, criteria)
