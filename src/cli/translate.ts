@@ -3,9 +3,10 @@ import { loadConfig } from '../config.ts'
 import { createIds } from '../ids.ts'
 import type { MappingContext } from '../mapping/context.ts'
 import { isRefusal } from '../model/refusal.ts'
+import { Mm7Refusal } from '../wire/mm7/refusal.ts'
 import { bundledSettings, type CaseSettings, readCase } from './conform/case-folder.ts'
 import { fixtureIds } from './conform/fixture-ids.ts'
-import { accept, findSource, isCase } from './translate/input.ts'
+import { type Accepted, accept, findSource, isCase } from './translate/input.ts'
 import { type Carrier, type Written, writeItems } from './translate/output.ts'
 
 export interface TranslateOptions {
@@ -30,7 +31,15 @@ export async function translate(
   const now = options.fixed ? Date.parse(settings.clock) : Date.now()
   const queueId = ids.queueId()
   const contextOf = (scope: string): MappingContext => ({ settings, ids: ids.of(queueId, scope), now })
-  const accepted = accept(findSource(path, options.envelope), queueId, contextOf(''))
+  const source = findSource(path, options.envelope)
+  let accepted: Accepted
+  try {
+    accepted = accept(source, queueId, contextOf(''))
+  } catch (error) {
+    if (!(error instanceof Mm7Refusal)) throw error
+    out(`refused: ${error.status}: ${error.message}\n`)
+    return 1
+  }
   const { message } = accepted
   if (isRefusal(message)) {
     out(`refused: ${message.refused}: ${message.text}\n`)

@@ -51,7 +51,7 @@ export function checkedMail(
     return refusal('bad-recipient', 'the address holds characters that no address may hold', raw)
   if (/[^\x20-\x7e]/.test(local)) return refusal('bad-recipient', 'the local part is not ASCII', raw)
   const literal = /^\[[^[\]\s]+\]$/.test(domain)
-  const ascii = literal ? domain : domainToASCII(domain.replace(/\.$/, '')).toLowerCase()
+  const ascii = literal ? domain : asciiDomain(domain.replace(/\.$/, ''))
   if (!literal && (ascii === '' || !ascii.includes('.') || !/^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(ascii)))
     return refusal('bad-recipient', 'the domain is not fully qualified', raw)
   const path = local.length + ascii.length + 1
@@ -59,6 +59,12 @@ export function checkedMail(
     return refusal('bad-recipient', 'the address is longer than SMTP allows', raw)
   return { local, domain: ascii }
 }
+
+/** A-labels in lower case (AMB-27); '' when it is no domain. Most domains are plain already, and need no table. */
+const asciiDomain = (domain: string): string =>
+  /^(?!.*xn--)[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z][a-z0-9-]*$/i.test(domain)
+    ? domain.toLowerCase()
+    : domainToASCII(domain).toLowerCase()
 
 /** A local part as it stands in an addr-spec: quoted where it is no dot-atom. */
 export const quotedLocal = (local: string): string =>
