@@ -16,6 +16,7 @@ import { catenate, urlPartial } from './extensions/catenate.ts'
 import { compress } from './extensions/compress.ts'
 import { condstore, qresync } from './extensions/condstore.ts'
 import { contextExtensions } from './extensions/context.ts'
+import { i18nLevel, languageExtension } from './extensions/i18n.ts'
 import { imap4rev1 } from './extensions/imap4rev1.ts'
 import { metadata } from './extensions/metadata.ts'
 import { multisearch } from './extensions/multisearch.ts'
@@ -70,6 +71,8 @@ export const createRegistry = (): Registry =>
     urlPartial,
     ...listExtensions,
     objectId,
+    i18nLevel,
+    languageExtension,
     ...metadata,
     preview,
     quota,

@@ -8,11 +8,13 @@ import type { Session } from './session.ts'
 
 const maxNameOctets = 1024
 
-/** Lower case (MD-11). @throws Fault 'malformed' (MD-10) */
-export function entryName(input: CommandInput): string {
+/** Lower case (MD-11). `root`: /private and /shared themselves, to ask what lies below. @throws Fault 'malformed' (MD-10) */
+export function entryName(input: CommandInput, root = false): string {
   const name = input.astring().toLowerCase()
   const legal =
-    /^\/(?:private|shared)(?:\/[^\x00-\x1f\x7f-\xff*%/]+)+$/.test(name) && name.length <= maxNameOctets
+    /^\/(?:private|shared)(?:\/[^\x00-\x1f\x7f-\xff*%/]+)*$/.test(name) &&
+    (root || name.lastIndexOf('/') > 0) &&
+    name.length <= maxNameOctets
   return legal ? name : input.fail('an entry under /private or /shared')
 }
 

@@ -6,6 +6,7 @@ import type { TokenEntries } from '../auth/token-entries.ts'
 import { asFault, Fault } from '../model/fault.ts'
 import type { EpochMs } from '../model/units.ts'
 import type { OperationResult, StoreOperation } from '../store/store.ts'
+import { type Collation, unicodeCasemap } from '../wire/imap/collation.ts'
 import { CommandFraming, type CommandPart, type FramingEvent, tagOf } from '../wire/imap/framing.ts'
 import { CommandInput } from '../wire/imap/tokens.ts'
 import type { Channel } from './channel.ts'
@@ -44,6 +45,8 @@ export class Session {
   metadataNews: MetadataNews | undefined
   /** Session tokens asked for and not yet read. */
   tokenEntries: TokenEntries | undefined
+  /** How SEARCH, SORT and THREAD compare text (RFC 5255 §4). */
+  comparator: Collation = unicodeCasemap
   /** What ENABLE switched on, by its registered name. */
   readonly enabled = new Set<string>()
   /** Some command has shown that the client knows mod-sequences (QR-05). */
@@ -360,6 +363,7 @@ export class Session {
     this.account = undefined
     this.login = undefined
     this.tokenEntries = undefined
+    this.comparator = unicodeCasemap
     this.metadataNews?.end()
     this.metadataNews = undefined
     this.enabled.clear()

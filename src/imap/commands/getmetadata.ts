@@ -34,10 +34,10 @@ function options(input: CommandInput, into: Options): void {
 }
 
 function entryNames(input: CommandInput): string[] {
-  if (!input.try('(')) return [entryName(input)]
+  if (!input.try('(')) return [entryName(input, true)]
   const names: string[] = []
   do {
-    names.push(entryName(input))
+    names.push(entryName(input, true))
     if (names.length > maxEntries) input.fail(`at most ${maxEntries} entries`)
   } while (input.try(' '))
   input.expect(')')

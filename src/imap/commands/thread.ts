@@ -1,6 +1,9 @@
 /** THREAD and UID THREAD (RFC 5256 §3). */
+
+import { sortKey, unicodeCasemap } from '../../wire/imap/collation.ts'
 import { usesKey } from '../../wire/imap/search-keys.ts'
 import { command, ok } from '../command.ts'
+import { messageBatches } from '../messages.ts'
 import { awareOfModSeq } from '../mod-seq.ts'
 import { evaluate, type Found } from '../search/evaluate.ts'
 import { withFilters } from '../search/filters.ts'
@@ -16,14 +19,34 @@ const algorithms: Readonly<Record<string, (messages: readonly ThreadMessage[]) =
   REFERENCES: threadByReferences,
 }
 
+/** Base subjects by a comparator that is not the store's; undefined: the store's keys are right. */
+async function subjectsOf(
+  session: Session,
+  found: readonly Found[],
+): Promise<ReadonlyMap<number, string> | undefined> {
+  const { comparator } = session
+  if (comparator === unicodeCasemap) return undefined
+  const subjects = new Map<number, string>()
+  const uids = uidSetOf(found.map((m) => m.uid))
+  for await (const batch of messageBatches(session, uids, { digest: ['detail'] }))
+    for (const { uid, digest } of batch) subjects.set(uid, sortKey(comparator, digest.baseSubject))
+  return subjects
+}
+
 /** Of those that are still there. */
 async function threadMessages(session: Session, found: readonly Found[], uid: boolean) {
   const { uids, shared } = session.view
+  const subjects = await subjectsOf(session, found)
   const messages: ThreadMessage[] = []
   await session.services.store.read(shared.account, async (view) => {
     for await (const batch of view.threadKeys(shared.id, uidSetOf(found.map((m) => m.uid))))
       for (const { sentAt, ...key } of batch)
-        messages.push({ ...key, sent: sentAt, number: uid ? key.uid : uids.msnOf(key.uid) })
+        messages.push({
+          ...key,
+          subject: subjects?.get(key.uid) ?? key.subject,
+          sent: sentAt,
+          number: uid ? key.uid : uids.msnOf(key.uid),
+        })
   })
   return messages
 }

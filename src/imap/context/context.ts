@@ -1,6 +1,7 @@
 /** One search whose result is kept up to date for the client (RFC 5267 §4.3). */
 import type { EpochMs } from '../../model/units.ts'
 import type { Message, Uid, UidSet } from '../../store/store.ts'
+import type { Collation } from '../../wire/imap/collation.ts'
 import { numberSet } from '../../wire/imap/encode.ts'
 import type { SearchKey } from '../../wire/imap/search-keys.ts'
 import type { FetchItem } from '../fetch/item.ts'
@@ -19,6 +20,7 @@ export interface ContextOptions {
   readonly test: MessageTest
   /** Of SORT. */
   readonly criteria?: readonly SortCriterion[] | undefined
+  readonly comparator: Collation
   /** Fetched of new messages that match (RFC 5465 §7). */
   readonly items: readonly FetchItem[]
 }
@@ -32,6 +34,7 @@ export class Context {
   /** Seconds of OLDER and YOUNGER: with them, time alone changes the result (CX-21). */
   readonly ages: readonly number[]
   readonly #correlator: string
+  readonly #comparator: Collation
   readonly #criteria: readonly SortCriterion[] | undefined
   readonly #compare: (a: SortedMessage, b: SortedMessage) => number
   /** As runs: a context of all messages costs next to nothing. */
@@ -49,6 +52,7 @@ export class Context {
     this.ages = agesOf(test.search)
     this.#correlator = correlator
     this.#criteria = criteria
+    this.#comparator = options.comparator
     const order = sortOrder(criteria ?? [])
     this.#compare = (a, b) => order(a, b) || a.uid - b.uid
     this.#members = UidList.of(ranges(found.map((m) => m.uid)))
@@ -94,7 +98,7 @@ export class Context {
       parts.push(`REMOVEFROM (${pairs(removed.pairs)})`)
     }
     if (fresh.length > 0) {
-      const records = fresh.map((m) => sortRecordOf(m, criteria))
+      const records = fresh.map((m) => sortRecordOf(m, criteria, this.#comparator))
       const inserted = insertions(this.#sorted, records, this.#compare)
       this.#sorted = inserted.list
       parts.push(`ADDTO (${pairs(inserted.pairs)})`)

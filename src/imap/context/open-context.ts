@@ -29,7 +29,10 @@ export function openContext(
   const { view, tag } = session
   const now = session.services.now()
   view.contexts ??= new Contexts(now)
-  const context = new Context({ ...result, tag, items: options.update.items }, result.found)
+  const context = new Context(
+    { ...result, tag, items: options.update.items, comparator: session.comparator },
+    result.found,
+  )
   if (!view.contexts.add(context, now))
     session.out.untagged(`NO [NOUPDATE ${quotedTag(tag)}] Too many contexts`)
   session.unasked.listenAsNeeded()

@@ -4,6 +4,7 @@
  */
 import type { EpochMs } from '../../model/units.ts'
 import type { AccountId, MailboxId, Message, ModSeq, SearchTerm, Uid, UidSet } from '../../store/store.ts'
+import { substringOf, unicodeCasemap } from '../../wire/imap/collation.ts'
 import type { DateKey, SearchKey } from '../../wire/imap/search-keys.ts'
 import type { NumberSet } from '../../wire/imap/tokens.ts'
 import { headerHolds, type SearchableText, searchableText, textHolds } from '../../wire/mime/search-text.ts'
@@ -128,10 +129,14 @@ function planOf(session: Session, search: SearchKey, scope: SearchScope): Plan {
   // MSNs of the criteria mean the view as it is now (CX-19).
   let digest = false
   const texts: TextHits[] = []
+  const { comparator } = session
+  const isDefault = comparator === unicodeCasemap
   const textTest = (term: SearchTerm, test: (text: SearchableText) => boolean): Test => {
     const hits = new TextHits(term)
     texts.push(hits)
-    return (m, t) => hits.known(m.uid) ?? (t && test(t))
+    if (isDefault || 'id' in term) return (m, t) => hits.known(m.uid) ?? (t && test(t))
+    // Every other comparator finds less than the default one, by which the store knows.
+    return (m, t) => (hits.known(m.uid) === false ? false : t && test(t))
   }
   let threadId = false
   /** No text tells it, but the row does, of messages that came after the store was asked too. */
@@ -211,13 +216,19 @@ function planOf(session: Session, search: SearchKey, scope: SearchScope): Plan {
       case 'header': {
         const { field } = key
         const needle = unicode(key.text)
-        return textTest({ in: 'header', field, needle }, (t) => headerHolds(t, field, needle))
+        return textTest({ in: 'header', field, needle }, (t) =>
+          isDefault ? headerHolds(t, field, needle) : fieldHolds(t, field, substringOf(comparator, needle)),
+        )
       }
       case 'body':
       case 'text': {
         const scope = key.key
         const needle = unicode(key.text)
-        return textTest({ in: scope, needle }, (t) => textHolds(t, scope, needle))
+        return textTest({ in: scope, needle }, (t) => {
+          if (isDefault) return textHolds(t, scope, needle)
+          const holds = substringOf(comparator, needle)
+          return holds(t.body) || (scope === 'text' && holds(t.header))
+        })
       }
       case 'filter':
         // Every one was put in before (withFilters).
@@ -235,6 +246,14 @@ function planOf(session: Session, search: SearchKey, scope: SearchScope): Plan {
   const must = neededTexts(search)
   const needed = texts.filter((_, i) => must[i])
   return { test, digest, threadId, texts, needed, named: namedBy(search, scope), setNow }
+}
+
+/** headerHolds() by any comparator. */
+function fieldHolds(text: SearchableText, field: string, holds: (value: string) => boolean): boolean {
+  const start = `${field.toUpperCase()}: `
+  return text.header
+    .split('\n')
+    .some((line) => line.slice(0, start.length).toUpperCase() === start && holds(line.slice(start.length)))
 }
 
 /** For each text criterion, in the order of the tree, whether the whole can only hold when it does. */

@@ -1,5 +1,6 @@
 /** The order of SORT, and what it compares of a message (RFC 5256 §3, RFC 5957 §3). */
 import type { DigestPart, Message, SortKey as StoredKey } from '../../store/store.ts'
+import { type Collation, sortKey as collationKey, unicodeCasemap } from '../../wire/imap/collation.ts'
 import { addressKey, subjectKey } from '../../wire/mime/keys.ts'
 import { messageBatches } from '../messages.ts'
 import type { Session } from '../session.ts'
@@ -30,7 +31,12 @@ const ofEnvelope = {
 } as const satisfies Partial<Record<SortKey, string>>
 
 /** The same values that the store keeps as sort keys. */
-export function sortRecordOf(message: Message, criteria: readonly SortCriterion[]): SortedMessage {
+export function sortRecordOf(
+  message: Message,
+  criteria: readonly SortCriterion[],
+  comparator: Collation,
+): SortedMessage {
+  const isDefault = comparator === unicodeCasemap
   const record: { -readonly [K in keyof SortedMessage]: SortedMessage[K] } = {
     uid: message.uid,
     modSeq: message.modSeq,
@@ -48,12 +54,16 @@ export function sortRecordOf(message: Message, criteria: readonly SortCriterion[
         record.size = message.size
         break
       case 'SUBJECT':
-        record.subject = octets(subjectKey(message.digest.baseSubject))
+        record.subject = isDefault
+          ? octets(subjectKey(message.digest.baseSubject))
+          : collationKey(comparator, message.digest.baseSubject)
         break
       default: {
         envelope ??= envelopeValues(message.digest.envelope)
         const field = ofEnvelope[key]
-        record[field] = octets(addressKey(envelope[field]))
+        record[field] = isDefault
+          ? octets(addressKey(envelope[field]))
+          : collationKey(comparator, envelope[field])
       }
     }
   return record
@@ -81,12 +91,15 @@ export async function sortFound(
   options: { readonly records: boolean; readonly scope?: SearchScope },
 ): Promise<SortedMessage[]> {
   const { shared } = options.scope ?? session.view
-  if (!options.records && found.length > fewMessages) return byStoredKeys(session, found, criteria, shared)
+  const { comparator } = session
+  // The store's keys are those of the default comparator.
+  const stored = comparator === unicodeCasemap && !options.records
+  if (stored && found.length > fewMessages) return byStoredKeys(session, found, criteria, shared)
   const records: SortedMessage[] = []
   const uids = uidSetOf(found.map((m) => m.uid))
   const digest = needsDigest(criteria) && sortDigest
   for await (const batch of messageBatches(session, uids, { digest }, shared))
-    for (const message of batch) records.push(sortRecordOf(message, criteria))
+    for (const message of batch) records.push(sortRecordOf(message, criteria, comparator))
   return sortRecords(records, criteria)
 }
 
