@@ -9,7 +9,13 @@ import type { EpochMs, Octets } from './units.ts'
 /** How an accepted message came, and what beside its octets is needed to read it again. */
 export type Origin =
   /** RFC 5322 octets. `own` = made by this gateway (DSN, notice): sent as it is, never answered by a report. */
-  | { readonly carrier: 'mail'; readonly envelope: SmtpEnvelope; readonly own?: boolean | undefined }
+  | {
+      readonly carrier: 'mail'
+      readonly envelope: SmtpEnvelope
+      readonly own?: boolean | undefined
+      /** Of the MM that it answers (MM7-067). */
+      readonly linkedId?: string | undefined
+    }
   /** The octets of an MM4_forward.REQ from this peer. */
   | { readonly carrier: 'mm4'; readonly peer: string; readonly envelope: SmtpEnvelope }
   /** The HTTP body of an MM7 SubmitReq or DeliverReq. */

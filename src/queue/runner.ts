@@ -118,16 +118,10 @@ export function createRunner(options: RunnerOptions): Runner {
     const { queueId } = delivery.entry
     const octets = (): Promise<Uint8Array> => octetsOf(delivery)
     const after = options.now()
-    const deferred = result.outcomes.some((o) => o.state === 'deferred')
     const next = nextAttempt(delivery.attempts + 1, after, options.ids.random(), result.retryAfterMs)
-    const reports = await options.reports({
-      delivery,
-      outcomes: result.outcomes,
-      octets,
-      message: () => messageOf(delivery, octets),
-      now: after,
-    })
-    for (const outcome of result.outcomes) {
+    const { outcomes, reports } = await reported(delivery, result.outcomes, octets, after)
+    const deferred = outcomes.some((o) => o.state === 'deferred')
+    for (const outcome of outcomes) {
       options.onSettled?.(kindOf(delivery.target), outcome.state)
       const level = outcome.state === 'delivered' || outcome.state === 'relayed' ? 'info' : 'warn'
       options.log(level, `recipient ${outcome.state}`, {
@@ -140,13 +134,37 @@ export function createRunner(options: RunnerOptions): Runner {
     }
     return {
       deliveryId: delivery.deliveryId,
-      outcomes: result.outcomes,
+      outcomes,
       now: after,
-      ...(deferred ? { nextDueAt: Math.min(next, delivery.expiresAt) } : {}),
+      ...(deferred
+        ? { nextDueAt: delivery.expiresAt > after ? Math.min(next, delivery.expiresAt) : next }
+        : {}),
       ...(result.peerMessageId === undefined ? {} : { peerMessageId: result.peerMessageId }),
       ...(result.mailbox === undefined ? {} : { mailbox: result.mailbox }),
       reports: reports.entries,
       delayReported: reports.delayReported,
+    }
+  }
+
+  /** A failure that cannot be reported now is not final yet: nothing fails in silence (QUE-003). */
+  async function reported(
+    delivery: DeliveryRecord,
+    outcomes: readonly Outcome[],
+    octets: () => Promise<Uint8Array>,
+    now: EpochMs,
+  ): Promise<{ readonly outcomes: readonly Outcome[]; readonly reports: Reports }> {
+    try {
+      const message = () => messageOf(delivery, octets)
+      return { outcomes, reports: await options.reports({ delivery, outcomes, octets, message, now }) }
+    } catch (error) {
+      const { queueId } = delivery.entry
+      options.log('error', 'what became of a message cannot be reported', { queueId, error: String(error) })
+      const later = outcomes.map((o) =>
+        o.state === 'failed' || o.state === 'expired'
+          ? temporary(o.index, 'its failure cannot be reported')
+          : o,
+      )
+      return { outcomes: later, reports: { entries: [], delayReported: [] } }
     }
   }
 

@@ -25,6 +25,7 @@ import type { Mm7Message } from '../wire/mm7/message.ts'
 import { readMm7 } from '../wire/mm7/read.ts'
 import { createChanges } from './changes.ts'
 import { groupsOf, type Routed } from './groups.ts'
+import { linked, linkedIdFor } from './linked.ts'
 import { createMailReports } from './mail-reports.ts'
 import { createMm4Acceptor } from './mm4.ts'
 import { type AcceptMmsReport, createMmsReports } from './mms-reports.ts'
@@ -204,21 +205,24 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
       const isReportOnly = qualified.rcptTo.find((r) => mailReports.reportAddress(r.path) !== undefined)
       if (isReportOnly) return nobodyAt(isReportOnly.path)
       const queueId = ids.queueId()
-      const message = readMail(whole, qualified, { queueId }, context(queueId, now))
-      if (isRefusal(message)) return message
+      const read = readMail(whole, qualified, { queueId }, context(queueId, now))
+      if (isRefusal(read)) return read
       const routed: Routed[] = []
-      for (const [index, recipient] of message.recipients.entries()) {
+      for (const [index, recipient] of read.recipients.entries()) {
         if (!recipient.serve) continue
         const way = await ways.of(recipient.party, sourceOf(envelope.session.peer))
         if (isRefusal(way)) return way
         routed.push({ index, recipient, ...way })
       }
-      const refused = refusedByAll(message, routed, context(queueId, now))
+      const refused = refusedByAll(read, routed, context(queueId, now))
       if (refused) return refused
+      const targets = routed.map((r) => r.target)
+      const linkedId = await linkedIdFor(read, targets, spool.originals)
+      const message = linked(read, linkedId)
       const entry: NewQueueEntry = {
         queueId,
         receivedAt: now,
-        origin: { carrier: 'mail', envelope: qualified },
+        origin: { carrier: 'mail', envelope: qualified, ...(linkedId === undefined ? {} : { linkedId }) },
         octets: [whole],
         sender: envelope.mailFrom.path ?? '',
         ...copies(message, routed, now, { envelope: qualified, octets: whole }),
@@ -303,7 +307,10 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
     read(entry, octets) {
       const { origin, queueId } = entry
       const ctx = context(queueId, entry.receivedAt)
-      if (origin.carrier === 'mail') return readMail(octets, origin.envelope, { queueId }, ctx)
+      if (origin.carrier === 'mail') {
+        const message = readMail(octets, origin.envelope, { queueId }, ctx)
+        return isRefusal(message) ? message : linked(message, origin.linkedId)
+      }
       if (origin.carrier === 'mm4')
         return readMm4Forward(octets, origin.envelope, { queueId, peer: origin.peer }, ctx)
       if (origin.carrier === 'report') return refusal('malformed', 'a report is no message')

@@ -68,7 +68,7 @@ export function createMmsReports(
   ): Promise<{ outcome: string; mail: OwnMail | undefined }> {
     const trace = receivedFromPeer(peer, report.receivedAt, queueId, ctx)
     if (report.read) {
-      const outcome = report.read.status === 'deleted' ? 'deleted' : 'displayed'
+      const outcome = readOutcome[report.read.status]
       return { outcome, mail: translatedMdn({ ...original, origin }, recipient, report, trace, ctx) }
     }
     const delivery = report.delivery ?? { status: 'indeterminate', raw: '' }
@@ -142,7 +142,9 @@ export function createMmsReports(
     } else {
       const back = towardsMms(origin, recipient, report)
       mark = noted(
-        report.delivery ? actionOf(report.delivery, settings) : (report.read?.status ?? 'indeterminate'),
+        report.delivery
+          ? actionOf(report.delivery, settings)
+          : readOutcome[report.read?.status ?? 'indeterminate'],
       )
       if (back && mayFollow(recipient.reports, mark))
         entry = mmsReportEntry([back], queueId, now, settings, undefined, [mark])
@@ -160,3 +162,5 @@ export function createMmsReports(
     return 'taken'
   }
 }
+
+const readOutcome = { read: 'displayed', deleted: 'deleted', indeterminate: 'indeterminate' } as const

@@ -230,3 +230,47 @@ test('AMB-41, RPT-013: askFailures: the report is asked for, a failure is told, 
   await gateway.runDue()
   expect(told()).toEqual([])
 })
+
+test('MM7-067: a mail that answers an MM goes back with its LinkedID, after a restart of the attempt too', async () => {
+  await open({ routes: [{ match: 'domain:example.org', to: 'smtp:relay' }, ...defaults.routes] })
+  const deliver = writeMm7({
+    transactionId: 'd',
+    namespace,
+    body: element('DeliverReq', [
+      element('LinkedID', 'LINK-7'),
+      element('Sender', [element('Number', '+12025550123')]),
+      element('Recipients', [element('To', [element('RFC2822Address', 'bob@example.org')])]),
+      element('Subject', 'x'),
+    ]),
+  })
+  const octets = Buffer.concat(deliver.body)
+  const from = { peer: 'mmsc', ip: '192.0.2.10', octets, contentType: deliver.contentType, receivedAt: clock }
+  expect((await gateway.acceptor.mm7(readMm7(deliver.contentType, octets), from)).status).toBe(1000)
+  await gateway.runDue()
+  const answer = async (to: string, inReplyTo: string) => {
+    const session = {
+      peer: 'internet',
+      ehlo: 'c',
+      ip: '198.51.100.7',
+      port: 25,
+      auth: null,
+      tls: false,
+      esmtp: true,
+    }
+    const text = `From: bob@example.org\r\nIn-Reply-To: ${inReplyTo}\r\nMessage-ID: <r@example.org>\r\n\r\nyes\r\n`
+    const envelope = {
+      session,
+      mailFrom: { path: 'bob@example.org', params: {} },
+      rcptTo: [{ path: to, params: {} }],
+      receivedAt: clock / 1000,
+    }
+    const accepted = await gateway.acceptor.mail(envelope, [Buffer.from(text)])
+    const [entry] = await gateway.spool.list({ queueId: (accepted as { queueId: string }).queueId })
+    const message = gateway.acceptor.read(entry!.entry, Buffer.from(text))
+    return 'vas' in message && message.vas.linkedId
+  }
+  expect(await answer(handset, '<other@x> <M-0001@gw.mms.example.net>')).toBe('LINK-7')
+  expect(await answer(handset, '<other@x>')).toBeUndefined()
+  // To another peer it would mean nothing.
+  expect(await answer('+447700900123@mms.example.net', '<M-0001@gw.mms.example.net>')).toBeUndefined()
+})
