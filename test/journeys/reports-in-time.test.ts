@@ -270,6 +270,9 @@ test('MM7-067: a mail that answers an MM goes back with its LinkedID, after a re
     return 'vas' in message && message.vas.linkedId
   }
   expect(await answer(handset, '<other@x> <M-0001@gw.mms.example.net>')).toBe('LINK-7')
+  await gateway.runDue()
+  const sent = peers.items.at(-1)
+  expect(sent?.kind === 'http' && sent.octets.toString('utf8')).toContain('<LinkedID>LINK-7</LinkedID>')
   expect(await answer(handset, '<other@x>')).toBeUndefined()
   // To another peer it would mean nothing.
   expect(await answer('+447700900123@mms.example.net', '<M-0001@gw.mms.example.net>')).toBeUndefined()
