@@ -129,7 +129,7 @@ test('RPT-030, RFC 2852 §4.1.4: mode N late: delayed 4.4.7 once, delivery goes 
   expect(told()).toEqual(['failed 5.4.7'])
 })
 
-test('RPT-030: NEVER is told nothing of mode N; a trace is told in mode R too', async () => {
+test('RPT-017, RPT-030: NEVER is told nothing of mode N; a trace is told in mode R too', async () => {
   await open()
   await mail(
     [
@@ -276,4 +276,88 @@ test('MM7-067: a mail that answers an MM goes back with its LinkedID, after a re
   expect(await answer(handset, '<other@x>')).toBeUndefined()
   // To another peer it would mean nothing.
   expect(await answer('+447700900123@mms.example.net', '<M-0001@gw.mms.example.net>')).toBeUndefined()
+})
+
+test('RPT-048: a read reply of MMS 1.0 is an ordinary mail from nobody, no MDN', async () => {
+  await open()
+  await submit([element('MessageClass', 'Auto'), element('DeliveryReport', 'true')])
+  const [item] = peers.items
+  if (item?.kind !== 'smtp' || !item.octets) throw new Error('no mail left')
+  expect(item.envelope.mailFrom).toEqual({ path: null, params: {} })
+  expect(readReport(item.octets)).toBeUndefined()
+})
+
+test('MM7-066: a LinkedID that names nothing here is accepted', async () => {
+  await open()
+  await submit([element('LinkedID', 'nowhere')])
+  expect(peers.items).toHaveLength(1)
+})
+
+test('RPT-055, RPT-057: automatic and list mail is answered by nothing of its own; a DSN goes to its return path alone', async () => {
+  await open()
+  const session = {
+    peer: 'internet',
+    ehlo: 'c',
+    ip: '198.51.100.7',
+    port: 25,
+    auth: null,
+    tls: false,
+    esmtp: true,
+  }
+  const automatic = ['Auto-Submitted: auto-replied', 'Precedence: bulk', 'List-Id: <l.example.org>']
+  const send = async (field: string) => {
+    const text = `From: alice@example.org\r\nReply-To: other@example.org\r\nErrors-To: third@example.org\r\n${field}\r\nMessage-ID: <a1@example.org>\r\n\r\nhi\r\n`
+    const envelope = {
+      session,
+      mailFrom: { path: 'bounces@example.org', params: {} },
+      rcptTo: [{ path: handset, params: {} }],
+      receivedAt: clock / 1000,
+    }
+    expect(await gateway.acceptor.mail(envelope, [Buffer.from(text)])).toHaveProperty('queueId')
+    await gateway.runDue()
+  }
+  for (const field of automatic) await send(field)
+  expect(peers.items.map((i) => i.kind)).toEqual(['http', 'http', 'http'])
+  code = 2002
+  for (const field of automatic) await send(field)
+  const own = peers.items.flatMap((i) => (i.kind === 'smtp' ? [i] : []))
+  expect(own).toHaveLength(3)
+  for (const { envelope, octets } of own) {
+    expect(envelope.mailFrom.path).toBeNull()
+    expect(envelope.rcptTo).toEqual([{ path: 'bounces@example.org', params: { NOTIFY: 'NEVER' } }])
+    expect(octets?.toString()).toMatch(/^Auto-Submitted: auto-replied\r$/m)
+  }
+})
+
+test('RPT-063: deliverUnmatched on: a report about nothing of ours reaches the handset as a message', async () => {
+  const text =
+    'Date: Tue, 5 Mar 2024 10:12:00 +0000\r\nFrom: daemon@example.org\r\nSubject: failed\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n' +
+    '--b\r\n\r\nNot delivered.\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nFinal-Recipient: rfc822; x@y.example\r\nAction: failed\r\nStatus: 5.1.1\r\n--b--\r\n'
+  const session = {
+    peer: 'internet',
+    ehlo: 'c',
+    ip: '198.51.100.7',
+    port: 25,
+    auth: null,
+    tls: false,
+    esmtp: true,
+  }
+  const send = () =>
+    gateway.acceptor.mail(
+      {
+        session,
+        mailFrom: { path: null, params: {} },
+        rcptTo: [{ path: handset, params: {} }],
+        receivedAt: clock / 1000,
+      },
+      [Buffer.from(text)],
+    )
+  for (const deliverUnmatched of [false, true]) {
+    await open({ reports: { ...defaults.reports, deliverUnmatched } })
+    expect(await send()).toHaveProperty('queueId')
+    await gateway.runDue()
+    expect(peers.items).toHaveLength(deliverUnmatched ? 1 : 0)
+    if (!deliverUnmatched) await gateway.close()
+  }
+  expect(peers.items[0]?.kind === 'http' && peers.items[0].octets.toString()).toContain('Not delivered.')
 })
