@@ -51,7 +51,13 @@ export class Unasked {
       this.#pending = true
       return
     }
-    if (this.#tellAtOnce()) return
+    try {
+      if (this.#tellAtOnce()) return
+    } catch (error) {
+      // Whoever made the change, and others that watch it, are not concerned (SC-37).
+      session.broken(error)
+      return
+    }
     this.#telling = this.tellPending().finally(() => {
       this.#telling = undefined
     })

@@ -3,6 +3,7 @@ import type { EpochMs } from '../../model/units.ts'
 import type { Message, Uid, UidSet } from '../../store/store.ts'
 import type { FetchItem } from '../fetch/item.ts'
 import { messageBatches } from '../messages.ts'
+import { turn } from '../search/evaluate.ts'
 import { sortDigest } from '../search/sort-records.ts'
 import type { Session } from '../session.ts'
 import type { ViewChange } from '../view/selected.ts'
@@ -15,6 +16,9 @@ const maxContexts = 32
 const maxMembers = 200_000
 /** Time-dependent results are looked at again after that many milliseconds at the earliest (CX-21). */
 const ageEveryMs = 5000
+
+/** Messages tested before other sessions get their turn (SC-40). */
+const testedAtOnce = 1000
 
 /** What there is to tell. */
 export interface ContextChanges {
@@ -125,7 +129,8 @@ export class Contexts {
     for (const context of this.#live) {
       const join: Message[] = []
       const leave: Uid[] = []
-      for (const message of rows) {
+      for (const [i, message] of rows.entries()) {
+        if (i > 0 && i % testedAtOnce === 0) await turn()
         if (uids.msnOf(message.uid) === 0) continue
         const matches = await context.test.matches(message)
         if (matches === context.has(message.uid)) continue

@@ -154,7 +154,8 @@ export class Notify {
     this.#news = new Map()
     this.#names = []
     await session.services.store.read(session.user.id, async (view) => {
-      const subscribed = new Set(await view.subscriptions())
+      const asked = names.length > 0 || this.#others.some(({ filter }) => filter.kind === 'subscribed')
+      const subscribed = new Set(asked ? await view.subscriptions() : [])
       if (names.length > 0) await tellNames(session, this, view, subscribed, names)
       for (const [id, what] of news) await this.#tellNews(view, id, what, subscribed)
     })

@@ -107,7 +107,7 @@ export async function findMessages(
 }
 
 /** Lets other sessions run between batches (SC-40). */
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 /** Several criteria may ask for the text of one message. */
 const textsRead = new WeakMap<Message, Promise<SearchableText>>()

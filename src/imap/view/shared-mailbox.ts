@@ -155,9 +155,15 @@ export class SharedMailbox {
   /** Brings the state to the latest commit; one read for all that ask at once. */
   async refresh(): Promise<void> {
     while (this.dirty && !this.gone) {
-      this.#refreshing ??= this.#read().finally(() => {
-        this.#refreshing = undefined
-      })
+      this.#refreshing ??= this.#read()
+        .catch((error: unknown) => {
+          // What could not be read now is still to be read.
+          this.#dirty = true
+          throw error
+        })
+        .finally(() => {
+          this.#refreshing = undefined
+        })
       await this.#refreshing
     }
   }
