@@ -102,7 +102,7 @@ export function assemble(
     log,
     ...(metrics ? { onSettled: metrics.settled } : {}),
   })
-  return { acceptor, runner, operations: createOperations({ spool, directory, runner, now }) }
+  return { acceptor, runner, operations: createOperations({ ...engine, runner, now }) }
 }
 
 /**
@@ -294,15 +294,17 @@ const smtpPeerOf = (config: Config, ip: string): string | null =>
 
 /** Accounts of the configuration exist, with the password that stands there. */
 async function configuredAccounts(config: Config, engine: Engine): Promise<void> {
-  const { credentials, directory } = engine
-  const ensure = async (address: string, password: string): Promise<void> => {
-    if (await credentials.verify(address, password)) return
-    await directory.put(address, password)
+  const { credentials, directory, store } = engine
+  const ensure = async ({ address, password, quota }: Config['accounts'][number]): Promise<void> => {
+    if (!(await credentials.verify(address, password))) await directory.put(address, password)
+    const account = quota && (await directory.find(address))
+    if (account)
+      await store.write(account.id, [{ op: 'quota', octets: quota.octets, messages: quota.messages }])
   }
   // A few at a time: the key derivation runs in threads.
   const waiting = [...config.accounts]
   const work = async (): Promise<void> => {
-    for (let next = waiting.shift(); next; next = waiting.shift()) await ensure(next.address, next.password)
+    for (let next = waiting.shift(); next; next = waiting.shift()) await ensure(next)
   }
   await Promise.all([1, 2, 3, 4].map(work))
 }

@@ -156,7 +156,17 @@ const Config = Type.Object(
       closed,
     ),
     accounts: Type.Array(
-      Type.Object({ address: Type.String({ pattern: '^[^@\\s]+@[^@\\s]+$' }), password: Str }, closed),
+      Type.Object(
+        {
+          address: Type.String({ pattern: '^[^@\\s]+@[^@\\s]+$' }),
+          password: Str,
+          /** What the account may hold, set at each start; absent: what was set before. */
+          quota: Type.Optional(
+            Type.Object({ octets: Type.Optional(Count), messages: Type.Optional(Count) }, closed),
+          ),
+        },
+        closed,
+      ),
     ),
     limits: Type.Object(
       {

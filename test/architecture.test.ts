@@ -19,7 +19,17 @@ const allowed: Record<string, readonly string[]> = {
   db: ['model', 'store', 'queue', 'routing', 'auth'],
 }
 /** May know all parts: the entry, what composes them, and the command line. */
-const composers = new Set(['main.ts', 'compose.ts', 'config.ts', 'log.ts', 'ids.ts', 'cli', 'admin', 'bin'])
+const composers = new Set([
+  'main.ts',
+  'compose.ts',
+  'standards.ts',
+  'config.ts',
+  'log.ts',
+  'ids.ts',
+  'cli',
+  'admin',
+  'bin',
+])
 
 const src = new URL('../src/', import.meta.url).pathname
 const files = (readdirSync(src, { recursive: true }) as string[]).filter((name) => name.endsWith('.ts'))

@@ -79,6 +79,26 @@ export function mountApi(
         return {}
       },
     )
+    api.get<{ Params: { address: string } }>('/api/accounts/:address/quota', async ({ params }) =>
+      operations.quota(params.address),
+    )
+    api.put<{ Params: { address: string }; Body: unknown }>(
+      '/api/accounts/:address/quota',
+      async ({ params, body }) => {
+        await operations.setQuota(params.address, {
+          octets: limitOf(body, 'octets'),
+          messages: limitOf(body, 'messages'),
+        })
+        return {}
+      },
+    )
+    api.get<{ Params: { address: string } }>('/api/accounts/:address/tokens', async ({ params }) =>
+      operations.tokens(params.address),
+    )
+    api.delete<{ Params: { address: string }; Querystring: { client?: string } }>(
+      '/api/accounts/:address/tokens',
+      async ({ params, query }) => ({ ended: await operations.revokeTokens(params.address, query.client) }),
+    )
     api.delete<{ Params: { address: string } }>('/api/accounts/:address', async ({ params }) => {
       await operations.removeAccount(params.address)
       return {}
@@ -89,6 +109,15 @@ export function mountApi(
 const textOf = (body: unknown, name: string): string => {
   const value = (body as Record<string, unknown> | null | undefined)?.[name]
   return typeof value === 'string' ? value : ''
+}
+
+/** @throws Fault 'malformed' for what is no whole number */
+function limitOf(body: unknown, name: string): number | undefined {
+  const value = (body as Record<string, unknown> | null | undefined)?.[name]
+  if (value === undefined) return undefined
+  if (!Number.isSafeInteger(value) || (value as number) < 0)
+    throw new Fault('malformed', `${name}: a whole number is expected`)
+  return value as number
 }
 
 function passwordOf(body: unknown): string {

@@ -3,7 +3,9 @@ import { randomBytes } from 'node:crypto'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { request } from 'undici'
+import type { SessionToken } from '../auth/session-tokens.ts'
 import { Fault, type FaultKind } from '../model/fault.ts'
+import type { Quota } from '../store/store.ts'
 import type { Operations, QueueItem } from './operations.ts'
 
 /** How the running gateway can be asked: left in the store folder, for its owner alone. */
@@ -65,5 +67,15 @@ export async function remoteOperations(folder: string): Promise<Operations> {
     setPassword: async (address, password) =>
       void (await ask('PUT', `${account(address)}/password`, { password })),
     removeAccount: async (address) => void (await ask('DELETE', account(address))),
+    setQuota: async (address, limits) => void (await ask('PUT', `${account(address)}/quota`, limits)),
+    quota: (address) => ask<Quota>('GET', `${account(address)}/quota`),
+    tokens: (address) => ask<SessionToken[]>('GET', `${account(address)}/tokens`),
+    revokeTokens: async (address, client) =>
+      (
+        await ask<{ ended: number }>(
+          'DELETE',
+          `${account(address)}/tokens${client === undefined ? '' : `?client=${encodeURIComponent(client)}`}`,
+        )
+      ).ended,
   }
 }

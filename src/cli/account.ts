@@ -1,4 +1,4 @@
-/** `lemonade account add|passwd|list|remove`: also while the gateway runs. */
+/** `lemonade account add|passwd|list|remove|quota|tokens|revoke`: also while the gateway runs. */
 import { createInterface } from 'node:readline/promises'
 import { loadConfig } from '../config.ts'
 import { Fault } from '../model/fault.ts'
@@ -38,6 +38,54 @@ export async function accountList(options: { config?: string; json?: boolean }, 
 export async function accountRemove(address: string, file: string | undefined, out: Out): Promise<number> {
   await withOperations(loadConfig(file), { mustExist: true }, (o) => o.removeAccount(address))
   out(`removed ${address}`)
+  return 0
+}
+
+const limit = (text: string | undefined, name: string): number | undefined => {
+  if (text === undefined || text === 'none') return undefined
+  if (!/^\d{1,15}$/.test(text))
+    throw new Fault('malformed', `--${name}: a whole number, or none, is expected`)
+  return Number(text)
+}
+
+/** Without a limit named, tells what is set and used. */
+export async function accountQuota(
+  address: string,
+  options: { config?: string; octets?: string; messages?: string },
+  out: Out,
+): Promise<number> {
+  const { octets, messages } = options
+  const quota = await withOperations(loadConfig(options.config), { mustExist: true }, async (o) => {
+    const now = await o.quota(address)
+    if (octets === undefined && messages === undefined) return now
+    await o.setQuota(address, {
+      octets: octets === undefined ? now.octets.limit : limit(octets, 'octets'),
+      messages: messages === undefined ? now.messages.limit : limit(messages, 'messages'),
+    })
+    return o.quota(address)
+  })
+  for (const [name, { used, limit: most }] of Object.entries(quota))
+    out(`${name} ${used} of ${most ?? 'any number'}`)
+  return 0
+}
+
+export async function accountTokens(address: string, file: string | undefined, out: Out): Promise<number> {
+  const tokens = await withOperations(loadConfig(file), { mustExist: true }, (o) => o.tokens(address))
+  for (const { client, mechanism, expiresAt } of tokens)
+    out(`${client} ${mechanism} until ${new Date(expiresAt).toISOString()}`)
+  return 0
+}
+
+export async function accountRevoke(
+  address: string,
+  client: string | undefined,
+  file: string | undefined,
+  out: Out,
+): Promise<number> {
+  const ended = await withOperations(loadConfig(file), { mustExist: true }, (o) =>
+    o.revokeTokens(address, client),
+  )
+  out(`${ended} session tokens ended`)
   return 0
 }
 

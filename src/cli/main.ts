@@ -54,6 +54,15 @@ function gatewayCommands(program: Command, run: Runs): void {
     .description('show one message each way, in a temporary folder')
     .action(run(async () => (await import('./demo.ts')).demo(out)))
   program
+    .command('standards')
+    .description('what is spoken here, as a table')
+    .action(
+      run(async () => {
+        out((await import('../standards.ts')).standardsTable())
+        return 0
+      }),
+    )
+  program
     .command('config')
     .description('the configuration')
     .command('check')
@@ -91,6 +100,29 @@ function accountCommands(program: Command, run: Runs): void {
     .description('delete an account and all its mail')
     .option(...config)
     .action(run(async (address, o) => (await account()).accountRemove(address, o.config, out)))
+  limitCommands(group, run)
+}
+
+function limitCommands(group: Command, run: Runs): void {
+  group
+    .command('quota <address>')
+    .description('what an account holds and may hold; with options, sets it')
+    .option('--octets <n>', 'octets of all its messages, or none')
+    .option('--messages <n>', 'number of its messages, or none')
+    .option(...config)
+    .action(run(async (address, o) => (await account()).accountQuota(address, o, out)))
+  group
+    .command('tokens <address>')
+    .description('session tokens by which its clients log in again')
+    .option(...config)
+    .action(run(async (address, o) => (await account()).accountTokens(address, o.config, out)))
+  group
+    .command('revoke <address> [client]')
+    .description('end the session tokens of one client, or all')
+    .option(...config)
+    .action(
+      run(async (address, client, o) => (await account()).accountRevoke(address, client, o.config, out)),
+    )
 }
 
 function queueCommands(program: Command, run: Runs): void {

@@ -15,6 +15,8 @@ import type { StatusItem } from './status-item.ts'
 export interface Extension {
   /** Names in CAPABILITY for this session in its present state. */
   readonly capability: string | ((session: Session) => readonly string[])
+  /** For the table of standards, where no capability names it. */
+  readonly title?: string
   /** Told only after login. Default true; what a client needs before it is told always. */
   readonly afterLogin?: boolean
   readonly source: string

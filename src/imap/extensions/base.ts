@@ -33,11 +33,13 @@ export const channelExtensions: readonly Extension[] = [
     capability: (session) =>
       !session.channel.encrypted && !session.account && session.services.secureContext ? ['STARTTLS'] : [],
     afterLogin: false,
+    title: 'STARTTLS',
     source: 'RFC 3501 §6.2.1',
   },
   {
     capability: authCapabilities,
     afterLogin: false,
+    title: 'AUTH=, LOGINDISABLED',
     source: 'RFC 3501 §6.2.2, §6.2.3',
   },
 ]

@@ -80,6 +80,7 @@ const setQuota = command({
 
 export const quota: Extension = {
   capability: () => ['QUOTA', 'QUOTA=RES-STORAGE', 'QUOTA=RES-MESSAGE'],
+  title: 'QUOTA',
   source: 'RFC 9208',
   commands: [getQuota, getQuotaRoot, setQuota],
   statusItems: { 'DELETED-STORAGE': statusItem((m) => String(Math.ceil(m.deletedOctets / 1024))) },

@@ -8,6 +8,7 @@ export const sortExtensions: readonly Extension[] = [
   { capability: 'SORT=DISPLAY', source: 'RFC 5957' },
   {
     capability: () => ['THREAD=ORDEREDSUBJECT', 'THREAD=REFERENCES'],
+    title: 'THREAD=ORDEREDSUBJECT, THREAD=REFERENCES',
     source: 'RFC 5256 §3',
     commands: [thread],
   },
