@@ -196,6 +196,8 @@ async function start(
     host: gateway.host,
     store: engine.store,
     sasl: createSaslServices(engine, auth, now),
+    directory: engine.directory,
+    urlauth: config.urlauth,
     tls: auth.external ? { ...tls, ca: await readFile(auth.external.ca, 'utf8') } : tls,
     allowPlaintext: auth.allowPlaintext,
     limits: {

@@ -155,6 +155,23 @@ const Config = Type.Object(
       },
       closed,
     ),
+    /** URLs that stand for a message (RFC 4467): who may use them. */
+    urlauth: Type.Optional(
+      Type.Object(
+        {
+          /** Application ('submit', 'stream' ...) to the accounts that act for it (RFC 5593 §3.3). */
+          applications: Type.Optional(
+            Type.Record(Type.String({ pattern: '^[A-Za-z0-9]+$' }), Type.Array(Str)),
+          ),
+          open: Type.Optional(
+            Type.Union([Type.Literal('never'), Type.Literal('expiring'), Type.Literal('always')]),
+          ),
+          hosts: Type.Optional(Type.Array(Str)),
+          mechanismsInClear: Type.Optional(Bool),
+        },
+        closed,
+      ),
+    ),
     accounts: Type.Array(
       Type.Object(
         {

@@ -28,6 +28,7 @@ import { rev2 } from './extensions/rev2.ts'
 import { binary, savedate, statusSize, unauthenticate } from './extensions/small-extensions.ts'
 import { sortExtensions } from './extensions/sort.ts'
 import { listExtensions } from './extensions/special-use.ts'
+import { urlauth, urlauthBinary } from './extensions/urlauth.ts'
 import { utf8Accept } from './extensions/utf8.ts'
 import { Registry } from './registry.ts'
 
@@ -80,6 +81,8 @@ export const createRegistry = (): Registry =>
     statusSize,
     unauthenticate,
     compress,
+    urlauth,
+    urlauthBinary,
     ...sortExtensions,
     ...contextExtensions,
     notifyExtension,

@@ -44,10 +44,10 @@ export class Out {
     this.text(`${tag} ${reply.status} ${code}${responseText(reply.text)}\r\n`)
   }
 
-  /** One untagged response that holds a secret. */
+  /** Text that holds a secret: under COMPRESS it shares no dictionary with anything else (CO-12). */
   secret(octets: string): void {
     this.flush()
-    this.#sink.write(`* ${octets}\r\n`, true)
+    this.#sink.write(octets, true)
   }
 
   continuation(text: string): void {

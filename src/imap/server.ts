@@ -1,7 +1,7 @@
 /** The IMAP listeners: sockets, TLS, connection limits, and the clock that ends silent sessions. */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { createSecureContext, createServer as createTlsServer } from 'node:tls'
-import type { Account } from '../auth/credentials.ts'
+import type { Account, Directory } from '../auth/credentials.ts'
 import type { SaslServices } from '../auth/sasl.ts'
 import type { EpochMs } from '../model/units.ts'
 import type { MailStore } from '../store/store.ts'
@@ -9,6 +9,7 @@ import { createRegistry } from './capabilities.ts'
 import { Channel } from './channel.ts'
 import type { ImapLimits, Services } from './services.ts'
 import { Session } from './session.ts'
+import { createUrls, type UrlauthOptions } from './urls.ts'
 import { Mailboxes } from './view/mailboxes.ts'
 
 export interface ImapServerOptions {
@@ -16,6 +17,9 @@ export interface ImapServerOptions {
   readonly host: string
   readonly store: MailStore
   readonly sasl: SaslServices
+  /** Whose URLs are good: who has an account now (RFC 4467 §7). */
+  readonly directory: Pick<Directory, 'find'>
+  readonly urlauth?: UrlauthOptions | undefined
   /** `ca`: authority of client certificates, for EXTERNAL. */
   readonly tls?: { readonly key: string; readonly cert: string; readonly ca?: string | undefined } | undefined
   readonly allowPlaintext: 'never' | 'loopback' | 'always'
@@ -43,6 +47,7 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
   const perIp = new Map<string, number>()
   const perUser = new Map<number, number>()
   const servers: Server[] = []
+  const ports = new Set<number>()
   let origins = 0
   const tls = options.tls && {
     key: options.tls.key,
@@ -57,6 +62,11 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
     store: options.store,
     sasl: options.sasl,
     mailboxes: new Mailboxes(options.store),
+    urls: createUrls(
+      { host: options.host, store: options.store, isOurPort: (port) => ports.has(port) },
+      options.directory,
+      options.urlauth,
+    ),
     registry: createRegistry(),
     secureContext: tls && createSecureContext(tls),
     requestCert: options.tls?.ca !== undefined,
@@ -125,7 +135,9 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
         server.listen(port, host, resolve)
       })
       servers.push(server)
-      return { host, port: (server.address() as AddressInfo).port }
+      const bound = (server.address() as AddressInfo).port
+      ports.add(bound)
+      return { host, port: bound }
     },
     async close() {
       clearInterval(sweep)

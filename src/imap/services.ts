@@ -5,6 +5,7 @@ import type { SaslServices } from '../auth/sasl.ts'
 import type { EpochMs } from '../model/units.ts'
 import type { MailStore } from '../store/store.ts'
 import type { Registry } from './registry.ts'
+import type { Urls } from './urls.ts'
 import type { Mailboxes } from './view/mailboxes.ts'
 
 export interface ImapLimits {
@@ -25,6 +26,8 @@ export interface Services {
   readonly store: MailStore
   readonly sasl: SaslServices
   readonly mailboxes: Mailboxes
+  /** URLAUTH's rules and sources. */
+  readonly urls: Urls
   readonly registry: Registry
   readonly secureContext: SecureContext | undefined
   /** Client certificates are asked for: EXTERNAL is configured. */

@@ -14,6 +14,8 @@ export class Unasked {
   /** Something may have to be told, and could not yet. */
   #pending = false
   #idling = false
+  /** Whole responses that wait to be told. */
+  readonly #notes: string[] = []
   /** The mailbox whose changes wake this session. */
   #heard: SharedMailbox | undefined
   readonly #onChange = (): void => this.wake()
@@ -63,6 +65,17 @@ export class Unasked {
     })
   }
 
+  /** An untagged response that no command asked for; it goes out as soon as nothing else is under way. */
+  note(response: string): void {
+    this.#notes.push(response)
+    this.wake()
+  }
+
+  /** The session left its mailbox: what was to be said of it is void. */
+  forgetNotes(): void {
+    this.#notes.length = 0
+  }
+
   /** Expunges may be told although no command asks (NO-25, IL-01). */
   get #mayExpunge(): boolean {
     return this.#idling || this.#session.notify?.selected.delayed === false
@@ -72,6 +85,7 @@ export class Unasked {
   #tellAtOnce(): boolean {
     const session = this.#session
     const { selected, notify, out } = session
+    if (this.#notes.length > 0) return false
     if (!selected || selected.contexts?.size || (notify && !notify.isPlain)) return false
     if (!this.#mayExpunge || out.full) return false
     const change = selected.takeNow(true)
@@ -88,6 +102,7 @@ export class Unasked {
     try {
       do {
         this.#pending = false
+        for (const response of this.#notes.splice(0)) session.out.untagged(response)
         await this.#tellSelected()
         await session.notify?.tell()
         await session.metadataNews?.tell()

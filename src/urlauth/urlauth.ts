@@ -12,6 +12,11 @@ export interface UrlauthRules extends AccessRules {
   readonly isOurs: (host: string, port: number | undefined) => boolean
   /** One spelling for a user name of a URL or session: case, a domain that may be left out. */
   readonly canonicalUser: (user: string) => string
+  /**
+   * `anonymous` and `authuser` URLs must expire, at most so long after they were made (SC-30); undefined: need not.
+   * RFC 5616 §3.3 asks for an hour at least.
+   */
+  readonly maxOpenLifetimeMs?: number | undefined
   /** Tokens of other algorithms than the current one that are still good. */
   readonly accepted?: readonly TokenAlgorithm[]
 }
@@ -53,6 +58,7 @@ export async function generate(
   user: string,
   rules: UrlauthRules,
   keys: Pick<AccessKeys, 'makeAccessKey'>,
+  now: EpochMs,
 ): Promise<OctetString> {
   const refuse = (why: string): never => {
     throw new Fault('malformed', why)
@@ -62,6 +68,11 @@ export async function generate(
   if (typeof found === 'string') return refuse(found)
   if (found.authorization.verifier) return refuse('the URL is authorized already')
   if (found.owner !== rules.canonicalUser(user)) return refuse('not your URL')
+  const { maxOpenLifetimeMs } = rules
+  if (isOpen(found) && maxOpenLifetimeMs !== undefined) {
+    const { expire } = found.url
+    if (expire === undefined || expire > now + maxOpenLifetimeMs) return refuse('the URL must expire sooner')
+  }
   const key = await keys.makeAccessKey(found.owner, found.url.mailbox)
   // Missing and unreadable look the same (UA-10); so does the time it takes.
   if (!key) {
@@ -94,9 +105,14 @@ export async function authorize(
   const allowed =
     verifier.mechanism === internal &&
     mayUse(authorization, asker, rules.canonicalUser) &&
+    !(isOpen(found) && rules.maxOpenLifetimeMs !== undefined && url.expire === undefined) &&
     !isExpired(url.expire, now)
   return genuine && allowed ? request(owner, url, section) : undefined
 }
+
+/** Whoever has the URL may use it, or whoever can log in. */
+const isOpen = ({ authorization }: AuthorizedUrl): boolean =>
+  authorization.access === 'anonymous' || authorization.access === 'authuser'
 
 /** EXPIRE names the last moment at which the URL is good, to the second (SC-25). */
 const isExpired = (expire: EpochMs | undefined, now: EpochMs): boolean =>

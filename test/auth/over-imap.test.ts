@@ -34,6 +34,7 @@ beforeAll(async () => {
   server = createImapServer({
     host: 'mail.example.net',
     store: engine.store,
+    directory: engine.directory,
     sasl: createSaslServices(engine, {
       external: {},
       oauth: { jwks: '/dev/null', issuer: 'https://id.example.net', audience: 'mail', scope: 'mail' },

@@ -7,6 +7,7 @@ import { createSaslServices } from '../../src/auth/services.ts'
 import { openSqlite } from '../../src/db/sqlite/engine.ts'
 import { createImapServer } from '../../src/imap/server.ts'
 import type { ImapLimits } from '../../src/imap/services.ts'
+import type { UrlauthOptions } from '../../src/imap/urls.ts'
 import type { MailStore } from '../../src/store/store.ts'
 import { tlsPair } from '../../src/tls.ts'
 import { digestMessage } from '../../src/wire/mime/digest.ts'
@@ -39,6 +40,8 @@ export interface TestImapOptions {
   readonly allowPlaintext?: 'never' | 'loopback' | 'always'
   /** With the full-text index, as the gateway runs. */
   readonly indexed?: boolean
+  readonly auth?: Parameters<typeof createSaslServices>[1]
+  readonly urlauth?: UrlauthOptions
   /** A store that exists already; it is not removed. */
   readonly folder?: string
 }
@@ -67,7 +70,9 @@ export async function startImap(options: TestImapOptions = {}): Promise<TestImap
   const server = createImapServer({
     host: 'mail.example.net',
     store,
-    sasl: createSaslServices(engine, {}, now),
+    sasl: createSaslServices(engine, options.auth ?? {}, now),
+    directory,
+    urlauth: options.urlauth,
     tls: await tlsPair(undefined, folder, 'mail.example.net'),
     allowPlaintext: options.allowPlaintext ?? 'loopback',
     limits: { ...testLimits, ...options.limits },

@@ -45,7 +45,7 @@ const setUp = () => {
   return {
     table,
     make: (url: string, mechanism = 'INTERNAL', user = 'alice') =>
-      generate(url, mechanism, user, rules, table),
+      generate(url, mechanism, user, rules, table, now),
     fetch: (url: string, asker: Asker = submit, at = now) => authorize(url, asker, at, rules, table),
   }
 }
@@ -151,7 +151,9 @@ describe('GENURLAUTH (RFC 4467 §7)', () => {
     const { table } = setUp()
     const closed = { ...rules, allowAnonymous: false, allowAuthuser: false }
     for (const word of ['anonymous', 'authuser'])
-      await expect(generate(`${base};URLAUTH=${word}`, 'INTERNAL', 'alice', closed, table)).rejects.toThrow()
+      await expect(
+        generate(`${base};URLAUTH=${word}`, 'INTERNAL', 'alice', closed, table, now),
+      ).rejects.toThrow()
   })
 })
 

@@ -156,7 +156,8 @@ export class Measure {
   get result(): Measured {
     return {
       octets: this.#octets,
-      lines: this.#lines,
+      // A last line without its end is one, too, as in the stored structure.
+      lines: this.#lines + (this.#octets > 0 && this.#last !== 10 ? 1 : 0),
       encoding: this.#binary || this.#nul ? 'BINARY' : this.#eightBit ? '8BIT' : '7BIT',
     }
   }

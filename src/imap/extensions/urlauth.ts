@@ -1,0 +1,34 @@
+/** URLAUTH (RFC 4467, with the access identifiers of RFC 5593) and URLAUTH=BINARY (RFC 5524). */
+import type { AccountChange } from '../../store/store.ts'
+import { internal } from '../../urlauth/urlauth.ts'
+import { genUrlAuth } from '../commands/genurlauth.ts'
+import { resetKey } from '../commands/resetkey.ts'
+import { urlFetch } from '../commands/urlfetch.ts'
+import type { Extension } from '../extension.ts'
+import type { Session } from '../session.ts'
+
+const urlMech = `OK [URLMECH ${internal}] Mechanisms`
+
+/** Mechanism data may be nobody else's to read (RFC 4467 §10, SC-31). */
+const isTold = (session: Session): boolean =>
+  session.services.urls.mechanismsInClear || session.saslContext().channel.confidential
+
+export const urlauth: Extension = {
+  capability: 'URLAUTH',
+  source: 'RFC 4467',
+  commands: [genUrlAuth, resetKey, urlFetch],
+  onSelect(session, mailbox) {
+    if (!isTold(session)) return
+    session.out.untagged(urlMech)
+    // Another session reset the key (UA-32); the one that did has its answer.
+    const hear = ({ events, origin }: AccountChange): void => {
+      if (origin === session.origin) return
+      if (events.some((e) => e.kind === 'access-keys' && (e.mailbox ?? mailbox.id) === mailbox.id))
+        session.unasked.note(urlMech)
+    }
+    session.onDeselect(session.services.mailboxes.listen(session.user.id, hear))
+    session.onDeselect(() => session.unasked.forgetNotes())
+  },
+}
+
+export const urlauthBinary: Extension = { capability: 'URLAUTH=BINARY', source: 'RFC 5524' }
