@@ -213,3 +213,21 @@ test('CO-04: an idle compressed connection holds little more than a plain one', 
   )
   expect(more).toBeLessThan(8192)
 })
+
+test('CO-12: a token shares no dictionary with what else goes out', async () => {
+  const imap = await compressed()
+  const url = 'imap://alice%40example.net@mail.example.net/INBOX/;UID=1;URLAUTH=user+alice%40example.net'
+  const sizes: number[] = []
+  const token = /:internal:([0-9a-f]+)/.exec(await imap.command(`GENURLAUTH "${url}" INTERNAL`))![1]!
+  // The same length of the answer whether the token was seen just before or not.
+  for (const word of [token, token.replace(/./g, 'z'), token]) {
+    await imap.command(`STATUS "${word}" (MESSAGES)`)
+    await imap.command(`LIST "" "${word}"`)
+    const before = imap.received
+    imap.send(`g GENURLAUTH "${url}" INTERNAL\r\n`)
+    await imap.until(/g OK.*\r\n/)
+    sizes.push(imap.received - before)
+  }
+  expect(new Set(sizes).size).toBe(1)
+  imap.end()
+})

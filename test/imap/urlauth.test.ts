@@ -229,6 +229,7 @@ test('UA-30, UA-31, UA-32, UA-33: RESETKEY of a mailbox, of all; other sessions 
   const inbox = await made(rump('/;SECTION=1'))
   const keys = await made(rump('/;SECTION=1', 'submit+alice', 'alice', 'Keys').replace(`UID=${uid}`, 'UID=1'))
   expect(await other.command('SELECT INBOX')).toContain('* OK [URLMECH INTERNAL]')
+  expect(await (await as('bob')).command('SELECT INBOX')).not.toContain('URLMECH')
   expect(await idler.command('EXAMINE INBOX')).toContain('* OK [URLMECH INTERNAL]')
   idler.send('i IDLE\r\n')
   await idler.until(/\+ .*\r\n/)

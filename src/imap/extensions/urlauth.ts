@@ -17,9 +17,11 @@ export const urlauth: Extension = {
   capability: 'URLAUTH',
   source: 'RFC 4467',
   commands: [genUrlAuth, resetKey, urlFetch],
-  onSelect(session, mailbox) {
+  async onSelect(session, mailbox) {
     if (!isTold(session)) return
-    session.out.untagged(urlMech)
+    const { store } = session.services
+    // Only where URLAUTH is in use: SELECT is short for all others (RC-21).
+    if (await store.read(session.user.id, (view) => view.accessKey(mailbox.id))) session.out.untagged(urlMech)
     // Another session reset the key (UA-32); the one that did has its answer.
     const hear = ({ events, origin }: AccountChange): void => {
       if (origin === session.origin) return
