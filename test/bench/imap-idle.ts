@@ -79,6 +79,7 @@ async function main(): Promise<void> {
     host: 'mail.example.net',
     store: engine.store,
     sasl: createSaslServices({ ...engine, credentials }, {}, Date.now),
+    directory: engine.directory,
     allowPlaintext: 'always',
     limits: {
       messageOctets: 1_000_000,
