@@ -120,7 +120,10 @@ try {
   report('STORE of one message, 1 connection', `${Math.round(await rate([client], 2000, one))}/s`)
   const bulk = await best(client, 'STORE 1:* +FLAGS.SILENT (\\Flagged)', 1)
   report('STORE of all', `${Math.round((count * 1000) / bulk)} messages/s`)
-  const octets = Buffer.concat([Buffer.from('Subject: x\r\n\r\n'), Buffer.alloc(61_426, `${'lemon'.repeat(15)}\r\n`)])
+  const octets = Buffer.concat([
+    Buffer.from('Subject: x\r\n\r\n'),
+    Buffer.alloc(61_426, `${'lemon'.repeat(15)}\r\n`),
+  ])
   const append = (): Buffer => Buffer.concat([Buffer.from(`APPEND Big {${octets.length}+}\r\n`), octets])
   await client.command('CREATE Big')
   report('APPEND 60 KiB, durable, 1 connection', `${Math.round(await rate([client], 2000, append))}/s`)
