@@ -1,4 +1,5 @@
 /** The IMAP listeners: sockets, TLS, connection limits, and the clock that ends silent sessions. */
+import { randomBytes } from 'node:crypto'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { createSecureContext, createServer as createTlsServer } from 'node:tls'
 import type { Account, Directory } from '../auth/credentials.ts'
@@ -54,6 +55,11 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
     cert: options.tls.cert,
     ...(options.tls.ca ? { ca: options.tls.ca, requestCert: true, rejectUnauthorized: false } : {}),
     minVersion: 'TLSv1.2' as const,
+    // A phone that comes back within the day resumes its session, on either port (RC-15). Early data stays off: commands
+    // in it could be replayed (SC-08).
+    ticketKeys: randomBytes(48),
+    sessionIdContext: 'imap',
+    sessionTimeout: 86_400,
     // Another protocol's TLS session is not ours to take over (SC-07).
     ALPNProtocols: ['imap'],
   }
