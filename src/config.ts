@@ -201,6 +201,8 @@ const Config = Type.Object(
         imapIdleSeconds: Count,
         imapPreAuthSeconds: Count,
         imapLineOctets: Count,
+        /** Of literals and answers of all IMAP sessions, in memory. */
+        imapHeldOctets: Count,
         imapConnectionsPerUser: Count,
         deliveriesAtOnce: Count,
         deliveriesPerPeer: Count,
@@ -286,6 +288,7 @@ export const defaults: Config = {
     imapIdleSeconds: 1800,
     imapPreAuthSeconds: 60,
     imapLineOctets: 65_536,
+    imapHeldOctets: 268_435_456,
     imapConnectionsPerUser: 50,
     deliveriesAtOnce: 64,
     deliveriesPerPeer: 16,

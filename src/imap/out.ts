@@ -16,15 +16,26 @@ export interface Sink {
 }
 
 const pieceCharacters = 65_536
-/** Octets waiting for a client before its commands pause. */
+/** Octets waiting for a client before its commands pause; and when all clients together have much waiting. */
 const highWater = 1_048_576
+const lowWater = 65_536
+
+/** What waits for all clients of a server, as each session last saw it. */
+export interface Outgoing {
+  octets: number
+  readonly limit: number
+}
 
 export class Out {
   readonly #sink: Sink
+  readonly #outgoing: Outgoing
+  /** Of `outgoing`, this client's. */
+  #counted = 0
   #text = ''
 
-  constructor(sink: Sink) {
+  constructor(sink: Sink, outgoing: Outgoing) {
     this.#sink = sink
+    this.#outgoing = outgoing
   }
 
   /** Text of a line under way. */
@@ -80,7 +91,24 @@ export class Out {
 
   /** The client has so much left to read that it must be waited for. */
   get full(): boolean {
-    return this.#sink.waiting >= highWater
+    const waiting = this.count()
+    return (
+      waiting >= lowWater && waiting >= (this.#outgoing.octets > this.#outgoing.limit ? lowWater : highWater)
+    )
+  }
+
+  /** Brings the sum up to date; returns this client's share. */
+  count(): number {
+    const { waiting } = this.#sink
+    this.#outgoing.octets += waiting - this.#counted
+    this.#counted = waiting
+    return waiting
+  }
+
+  /** The client is gone, or as good as that: nothing of its is waited for any more. */
+  uncount(): void {
+    this.#outgoing.octets -= this.#counted
+    this.#counted = 0
   }
 
   /** To be awaited between pieces of a long answer. */

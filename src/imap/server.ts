@@ -8,6 +8,7 @@ import type { EpochMs } from '../model/units.ts'
 import type { MailStore } from '../store/store.ts'
 import { createRegistry } from './capabilities.ts'
 import { Channel } from './channel.ts'
+import { Literals } from './literals.ts'
 import type { ImapLimits, Services } from './services.ts'
 import { Session } from './session.ts'
 import { createUrls, type UrlauthOptions } from './urls.ts'
@@ -21,6 +22,8 @@ export interface ImapServerOptions {
   /** Whose URLs are good: who has an account now (RFC 4467 §7). */
   readonly directory: Pick<Directory, 'find'>
   readonly urlauth?: UrlauthOptions | undefined
+  /** For literals on their way in; on the disk of the store, so that there is room for both or for none. */
+  readonly folder: string
   /** `ca`: authority of client certificates, for EXTERNAL. */
   readonly tls?: { readonly key: string; readonly cert: string; readonly ca?: string | undefined } | undefined
   readonly allowPlaintext: 'never' | 'loopback' | 'always'
@@ -68,6 +71,11 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
     store: options.store,
     sasl: options.sasl,
     mailboxes: new Mailboxes(options.store),
+    outgoing: { octets: 0, limit: limits.heldOctets / 2 },
+    literals: new Literals(options.folder, {
+      memoryOctets: limits.heldOctets / 4,
+      loadedOctets: limits.heldOctets / 4,
+    }),
     urls: createUrls(
       { host: options.host, store: options.store, isOurPort: (port) => ports.has(port) },
       options.directory,

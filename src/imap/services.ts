@@ -4,6 +4,8 @@ import type { Account } from '../auth/credentials.ts'
 import type { SaslServices } from '../auth/sasl.ts'
 import type { EpochMs } from '../model/units.ts'
 import type { MailStore } from '../store/store.ts'
+import type { Literals } from './literals.ts'
+import type { Outgoing } from './out.ts'
 import type { Registry } from './registry.ts'
 import type { Urls } from './urls.ts'
 import type { Mailboxes } from './view/mailboxes.ts'
@@ -14,6 +16,8 @@ export interface ImapLimits {
   readonly maxConnections: number
   readonly maxPerIp: number
   readonly maxPerUser: number
+  /** What all sessions together may hold in memory of literals coming in and of answers going out. */
+  readonly heldOctets: number
   /** Text of one command after login, its literals not counted. */
   readonly lineOctets: number
   /** From connect to login; and between commands after login (>= 30 minutes, ST-17). Milliseconds. */
@@ -26,6 +30,8 @@ export interface Services {
   readonly store: MailStore
   readonly sasl: SaslServices
   readonly mailboxes: Mailboxes
+  readonly literals: Literals
+  readonly outgoing: Outgoing
   /** URLAUTH's rules and sources. */
   readonly urls: Urls
   readonly registry: Registry

@@ -7,10 +7,17 @@ import { asFault, Fault } from '../model/fault.ts'
 import type { EpochMs } from '../model/units.ts'
 import type { OperationResult, StoreOperation } from '../store/store.ts'
 import { type Collation, unicodeCasemap } from '../wire/imap/collation.ts'
-import { CommandFraming, type CommandPart, type FramingEvent, tagOf } from '../wire/imap/framing.ts'
+import {
+  CommandFraming,
+  type CommandPart,
+  type FramingEvent,
+  type ReceivedPart,
+  tagOf,
+} from '../wire/imap/framing.ts'
 import { CommandInput } from '../wire/imap/tokens.ts'
 import type { Channel } from './channel.ts'
 import { bad, type Command, no, ok, type Reply, type State } from './command.ts'
+import { withoutLarge } from './literals.ts'
 import type { MetadataNews } from './metadata-news.ts'
 import type { Notify } from './notify/notify.ts'
 import { Out } from './out.ts'
@@ -26,6 +33,8 @@ const literalOctets = 1_048_576
 /** Octets read ahead of the command that runs before the client has to wait. */
 const readAhead = 1_048_576
 const badBeforeLogin = 5
+/** Nobody needs more of them to log in; floods of ID or NOOP end here (SC-41). */
+const commandsBeforeLogin = 100
 const badAfterLogin = 50
 
 export class Session {
@@ -35,7 +44,7 @@ export class Session {
   readonly ip: string
   /** Tells this session's changes from those of others (NT-30). */
   readonly origin: number
-  readonly framing = new CommandFraming(beforeLogin)
+  readonly framing: CommandFraming
   account: Account | undefined
   /** How the account was authenticated. */
   login: Login | undefined
@@ -60,6 +69,8 @@ export class Session {
   #running = false
   #ended = false
   #bad = 0
+  /** Commands since the session was last somebody's (SC-41). */
+  #early = 0
   #line: ((text: string | undefined) => void) | undefined
   /** Run when the session leaves its mailbox, its account, or ends. */
   readonly #onDeselect = new Set<() => void>()
@@ -69,8 +80,10 @@ export class Session {
     this.services = services
     this.origin = services.newOrigin()
     this.ip = ip
+    this.framing = new CommandFraming(beforeLogin, services.literals)
+    this.framing.onDrained = () => this.#readOn()
     this.channel = channel(this)
-    this.out = new Out(this.channel)
+    this.out = new Out(this.channel, services.outgoing)
     this.deadline = services.now() + services.limits.preAuthMs
   }
 
@@ -134,6 +147,10 @@ export class Session {
     if (this.framing.queued > readAhead) this.channel.throttle(true)
   }
 
+  #readOn(): void {
+    if (this.framing.queued <= readAhead) this.channel.throttle(false)
+  }
+
   async #run(): Promise<void> {
     this.#running = true
     try {
@@ -141,7 +158,7 @@ export class Session {
       while (!this.#ended) {
         const event = this.framing.next()
         if (event) {
-          if (this.framing.queued <= readAhead) this.channel.throttle(false)
+          this.#readOn()
           await this.#handle(event)
         } else if (this.unasked.isDue) await this.unasked.tellPending()
         else break
@@ -212,14 +229,20 @@ export class Session {
       case 'line':
         return
       case 'command':
-        await this.#command(event.parts)
+        try {
+          await this.services.literals.loaded(event.parts, (parts) => this.#command(parts))
+        } catch (error) {
+          // Nothing of the command was run.
+          if (!(error instanceof Fault)) throw error
+          this.#answer(tagOf(event.parts[0] ?? '') ?? '*', responseFor(error))
+        }
     }
   }
 
   /** A literal that is not wanted is refused before it is sent (SY-03, AP-11). */
-  async #refusesLiteral(parts: readonly CommandPart[]): Promise<Reply | undefined> {
+  async #refusesLiteral(parts: readonly ReceivedPart[]): Promise<Reply | undefined> {
     try {
-      const input = this.#input(parts)
+      const input = this.#input(withoutLarge(parts))
       input.tag()
       const found = this.#find(input.sp())
       if (!('command' in found)) return found
@@ -254,6 +277,10 @@ export class Session {
   }
 
   async #command(parts: readonly CommandPart[]): Promise<void> {
+    if (!this.account && ++this.#early > commandsBeforeLogin) {
+      this.bye('log in first')
+      return
+    }
     const input = this.#input(parts)
     try {
       this.tag = input.tag()
@@ -320,6 +347,7 @@ export class Session {
   /** Called about once a second. */
   tick(now: EpochMs): void {
     this.channel.tick()
+    this.out.count()
     this.unasked.tick(now)
   }
 
@@ -343,6 +371,7 @@ export class Session {
   loggedIn(account: Account, login: Login): void {
     this.account = account
     this.login = login
+    this.#early = 0
     const { limits, now } = this.services
     this.framing.limits = {
       lineOctets: limits.lineOctets,
@@ -419,6 +448,8 @@ export class Session {
     this.#ended = true
     this.#line?.(undefined)
     this.#line = undefined
+    this.framing.discard()
+    this.out.uncount()
     this.loggedOut()
   }
 

@@ -29,12 +29,14 @@ beforeAll(async () => {
     return { key: made.private, cert: made.cert }
   }
   mine = await pair([{ type: 1, value: user }])
-  engine = await openSqlite(tempFolder())
+  const folder = tempFolder()
+  engine = await openSqlite(folder)
   await engine.directory.put(user, 'pencil')
   server = createImapServer({
     host: 'mail.example.net',
     store: engine.store,
     directory: engine.directory,
+    folder,
     sasl: createSaslServices(engine, {
       external: {},
       oauth: { jwks: '/dev/null', issuer: 'https://id.example.net', audience: 'mail', scope: 'mail' },

@@ -3,6 +3,34 @@
 /** Text as an octet string, literals as octets; they alternate, and text comes first and last. */
 export type CommandPart = string | Buffer
 
+/** A literal that is kept elsewhere, to be read back when its command is complete. */
+export interface LargeLiteral {
+  readonly octets: number
+  /** Given and not yet kept: whoever reads the client waits while there is much of it. */
+  readonly waiting: number
+  write(piece: Buffer): void
+  abort(): void
+}
+
+export type ReceivedPart = CommandPart | LargeLiteral
+
+/** Where literals are gathered. */
+export interface LiteralStore {
+  /** undefined: in memory, and counted until release(). `onDrained`: nothing of it waits any more. */
+  begin(octets: number, onDrained: () => void): LargeLiteral | undefined
+  release(octets: number): void
+}
+
+/** A literal under way: in memory, or in `large`. */
+interface Gathered {
+  left: number
+  readonly chunks: Buffer[]
+  readonly large: LargeLiteral | undefined
+}
+
+/** All in memory, without a count. */
+const inMemory: LiteralStore = { begin: () => undefined, release: () => {} }
+
 export interface FramingLimits {
   /** Text of one command, its literals not counted. */
   readonly lineOctets: number
@@ -13,10 +41,11 @@ export interface FramingLimits {
 }
 
 export type FramingEvent =
-  | { readonly kind: 'command'; readonly parts: readonly CommandPart[] }
+  /** Its large literals are the caller's from here on. */
+  | { readonly kind: 'command'; readonly parts: readonly ReceivedPart[] }
   | { readonly kind: 'line'; readonly text: string }
   /** A synchronising literal is announced: the caller answers with accept() or refuse() before next(). */
-  | { readonly kind: 'literal'; readonly octets: number; readonly parts: readonly CommandPart[] }
+  | { readonly kind: 'literal'; readonly octets: number; readonly parts: readonly ReceivedPart[] }
   | {
       readonly kind: 'bad'
       readonly tag: string | undefined
@@ -38,6 +67,11 @@ const tailOctets = 64
 export class CommandFraming {
   /** Replaced when the state changes. */
   limits: FramingLimits
+  /** Called when the octets that waited for their file are in it. */
+  onDrained: () => void = () => {}
+  readonly #store: LiteralStore
+  /** Of the command under way, in memory. */
+  #counted = 0
   readonly #chunks: Buffer[] = []
   #at = 0
   #queued = 0
@@ -46,21 +80,22 @@ export class CommandFraming {
   #lineOctets = 0
   #lastOctet = -1
   /** The command under way. */
-  #parts: CommandPart[] = []
+  #parts: ReceivedPart[] = []
   #textOctets = 0
   #literalOctets = 0
   #announced: { readonly octets: number } | undefined
-  #literal: { left: number; readonly chunks: Buffer[] } | undefined
+  #literal: Gathered | undefined
   #rejected: { readonly tag: string | undefined; readonly why: Why } | undefined
   #swallow = 0
 
-  constructor(limits: FramingLimits) {
+  constructor(limits: FramingLimits, store: LiteralStore = inMemory) {
     this.limits = limits
+    this.#store = store
   }
 
-  /** Octets that next() has not looked at. */
+  /** Octets that next() has not looked at, or that wait for their file. */
   get queued(): number {
-    return this.#queued
+    return this.#queued + (this.#literal?.large?.waiting ?? 0)
   }
 
   /** A command has begun and waits for a literal: nothing may be told that would change what it means (UR-02). */
@@ -118,7 +153,7 @@ export class CommandFraming {
         if (this.#swallow > 0) return undefined
       }
       if (this.#literal) {
-        const { literal } = this.#fill(this.#literal)
+        const literal = this.#fill(this.#literal)
         if (!literal) return undefined
         this.#parts.push(literal)
         this.#literal = undefined
@@ -130,16 +165,18 @@ export class CommandFraming {
     }
   }
 
-  #fill(into: { left: number; readonly chunks: Buffer[] }): { literal: Buffer | undefined } {
+  #fill(into: Gathered): Buffer | LargeLiteral | undefined {
     while (into.left > 0 && this.#chunks.length > 0) {
       const piece = this.#take(into.left)
       if (!piece) break
       into.left -= piece.length
-      into.chunks.push(piece)
+      if (into.large) into.large.write(piece)
+      else into.chunks.push(piece)
     }
+    if (into.left > 0) return undefined
+    if (into.large) return into.large
     const [only] = into.chunks
-    if (into.left > 0) return { literal: undefined }
-    return { literal: into.chunks.length === 1 && only ? only : Buffer.concat(into.chunks) }
+    return into.chunks.length === 1 && only ? only : Buffer.concat(into.chunks)
   }
 
   #line(text: string, mode: 'command' | 'line'): FramingEvent | undefined {
@@ -170,6 +207,7 @@ export class CommandFraming {
     if (!announced) {
       this.#parts.push(text)
       const parts = this.#parts
+      this.#parts = []
       this.#reset()
       return { kind: 'command', parts }
     }
@@ -184,7 +222,9 @@ export class CommandFraming {
 
   #begin(octets: number): void {
     this.#literalOctets += octets
-    this.#literal = { left: octets, chunks: [] }
+    const large = this.#store.begin(octets, () => this.onDrained())
+    if (!large) this.#counted += octets
+    this.#literal = { left: octets, chunks: [], large }
   }
 
   /** The mailbox of APPEND is a small literal, what follows it is the message. */
@@ -199,6 +239,10 @@ export class CommandFraming {
   }
 
   #reset(): void {
+    for (const part of this.#parts) if (isLarge(part)) part.abort()
+    this.#literal?.large?.abort()
+    if (this.#counted > 0) this.#store.release(this.#counted)
+    this.#counted = 0
     this.#parts = []
     this.#textOctets = 0
     this.#literalOctets = 0
@@ -268,8 +312,11 @@ function literalAtEnd(text: string): { octets: number; sync: boolean; start: num
   }
 }
 
+export const isLarge = (part: ReceivedPart): part is LargeLiteral =>
+  typeof part !== 'string' && !Buffer.isBuffer(part)
+
 /** The tag, where the line begins with one (RFC 3501 §9 tag). */
-export function tagOf(first: CommandPart): string | undefined {
+export function tagOf(first: ReceivedPart): string | undefined {
   if (typeof first !== 'string') return undefined
   return /^([^\x00-\x20(){%*"\\+\x7f-\xff]{1,256})(?: |$)/.exec(first)?.[1]
 }
