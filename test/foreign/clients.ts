@@ -1,9 +1,12 @@
 /** What the tests of other people's clients share: programs that may be absent, runs of them, mail to read. */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { connect } from 'node:tls'
 import type { TestContext } from 'vitest'
 import { hostPort } from '../../src/config.ts'
-import type { LoggedGateway } from '../support/gateway.ts'
+import { folder, type LoggedGateway } from '../support/gateway.ts'
 
 export const here = (name: string): string => new URL(name, import.meta.url).pathname
 
@@ -89,4 +92,22 @@ export function mail(i: number, subject = `number ${i}`): string {
     '--b--',
     '',
   ].join('\r\n')
+}
+
+/** Its own certificate, as a client finds it: the one to trust. */
+export async function certificateOf(gateway: LoggedGateway): Promise<string> {
+  const { imaps } = portsOf(gateway)
+  const pem = await new Promise<string>((resolve, reject) => {
+    const socket = connect({ port: imaps, host: '127.0.0.1', rejectUnauthorized: false }, () => {
+      const { raw } = socket.getPeerCertificate()
+      socket.destroy()
+      resolve(
+        `-----BEGIN CERTIFICATE-----\n${raw.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`,
+      )
+    })
+    socket.on('error', reject)
+  })
+  const file = join(folder(), 'certificate.pem')
+  writeFileSync(file, pem)
+  return file
 }

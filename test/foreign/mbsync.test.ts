@@ -2,13 +2,12 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { connect } from 'node:tls'
 import { expect, test } from 'vitest'
 import { folder, gatewayHere, type LoggedGateway } from '../support/gateway.ts'
 import { ImapClient } from '../support/imap-client.ts'
 import type { Response } from '../support/imap-values.ts'
 import { seeded } from '../support/random.ts'
-import { listening, mail, needs, password, portsOf, run, user } from './clients.ts'
+import { certificateOf, listening, mail, needs, password, portsOf, run, user } from './clients.ts'
 
 const count = 2000
 
@@ -51,24 +50,6 @@ SyncState *
 `,
   )
   return rc
-}
-
-/** Its own certificate, as a client finds it: the one to trust. */
-async function certificateOf(gateway: LoggedGateway): Promise<string> {
-  const { imaps } = portsOf(gateway)
-  const pem = await new Promise<string>((resolve, reject) => {
-    const socket = connect({ port: imaps, host: '127.0.0.1', rejectUnauthorized: false }, () => {
-      const { raw } = socket.getPeerCertificate()
-      socket.destroy()
-      resolve(
-        `-----BEGIN CERTIFICATE-----\n${raw.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`,
-      )
-    })
-    socket.on('error', reject)
-  })
-  const file = join(folder(), 'certificate.pem')
-  writeFileSync(file, pem)
-  return file
 }
 
 /** Flags and octets by Message-ID. mbsync marks what it carries with X-TUID, and a Maildir has bare LF. */
