@@ -71,6 +71,8 @@ export interface Runner {
 
 const hotOctets = 32 * 1024 * 1024
 const claimAtOnce = 64
+/** What a target may have leased, in multiples of what it may have under way: the next ones are at hand when one ends. */
+const aheadOfTarget = 3
 /** Sleep at the longest: a clock that was set, or a change by another process, is noticed after this. */
 const maxSleepMs = 60_000
 
@@ -235,22 +237,31 @@ export function createRunner(options: RunnerOptions): Runner {
         const left = (perTarget.get(delivery.target) ?? 1) - 1
         if (left > 0) perTarget.set(delivery.target, left)
         else perTarget.delete(delivery.target)
-        pump()
+        pump(delivery.target)
       })
     running.set(delivery.deliveryId, work)
   }
 
-  /** Starts what may run; a target that is busy does not hold up the others. */
-  function pump(): void {
+  /** Starts what may run. A target with nothing under way may always start one: those that hang must not take every place. */
+  function pump(ended?: string): void {
     if (!started || stopping.signal.aborted) return
     const { total, perTarget: each } = options.concurrency
     const held: DeliveryRecord[] = []
     for (const delivery of backlog) {
-      if (running.size < total && (perTarget.get(delivery.target) ?? 0) < each) launch(delivery)
+      const busy = perTarget.get(delivery.target) ?? 0
+      if (busy === 0 || (running.size < total && busy < each)) launch(delivery)
       else held.push(delivery)
     }
     backlog = held
-    if (backlog.length < claimAtOnce && running.size < total) void claim()
+    const isIdle = ended !== undefined && !perTarget.has(ended)
+    if (isIdle || (backlog.length < claimAtOnce && running.size < total)) void claim()
+  }
+
+  /** What each target has leased here, under way or about to be. */
+  function leasedByTarget(): Map<string, number> {
+    const leased = new Map(perTarget)
+    for (const { target } of backlog) leased.set(target, (leased.get(target) ?? 0) + 1)
+    return leased
   }
 
   async function claim(): Promise<void> {
@@ -260,25 +271,35 @@ export function createRunner(options: RunnerOptions): Runner {
     }
     claiming = true
     clearTimeout(timer)
+    const each = options.concurrency.perTarget * aheadOfTarget
     try {
       do {
         again = false
         const now = options.now()
-        const found = await spool.claim(now, now + leaseMs, claimAtOnce)
+        const room = { each, leased: leasedByTarget() }
+        const claimed = await spool.claim(now, now + leaseMs, claimAtOnce, room)
+        // A lease that ran out of one that is still under way here (a slow peer, a clock that was set) is only renewed.
+        const waiting = new Set(backlog.map((d) => d.deliveryId))
+        const found = claimed.filter((d) => !running.has(d.deliveryId) && !waiting.has(d.deliveryId))
+        if (!started) {
+          await spool.release(found.map((d) => d.deliveryId))
+          return
+        }
         backlog.push(...found)
-        if (found.length > 0) queueMicrotask(pump)
-        if (found.length === claimAtOnce && backlog.length < claimAtOnce * 4) again = true
-      } while (again && !stopping.signal.aborted)
-      const due = await spool.nextDue()
-      if (stopping.signal.aborted) return
+        if (found.length > 0) queueMicrotask(() => pump())
+        if (claimed.length === claimAtOnce) again = true
+      } while (again && started)
+      const full = [...leasedByTarget()].filter(([, count]) => count >= each).map(([target]) => target)
+      const due = await spool.nextDue(full)
       const wait = due === undefined ? maxSleepMs : Math.min(Math.max(due - options.now(), 10), maxSleepMs)
-      timer = setTimeout(() => void claim(), wait)
+      if (started) timer = setTimeout(() => void claim(), wait)
     } catch (error) {
+      if (!started) return
       options.log('error', 'the queue could not be read', { error: String(error) })
       timer = setTimeout(() => void claim(), 1000)
     } finally {
       claiming = false
-      if (again && !stopping.signal.aborted) queueMicrotask(() => void claim())
+      if (again && started) queueMicrotask(() => void claim())
     }
   }
 

@@ -11,6 +11,12 @@ export interface QueueFilter {
   readonly limit?: number | undefined
 }
 
+/** How many deliveries a target may have leased, and how many it has. */
+export interface Room {
+  readonly each: number
+  readonly leased: ReadonlyMap<string, number>
+}
+
 export interface CancelCount {
   /** Now, and by an earlier request. */
   readonly cancelled: number
@@ -39,16 +45,19 @@ export interface Spool {
    * @throws Fault 'exists' when one of their marks may not follow what was reported before (RPT-006): nothing was kept.
    */
   enqueue(entries: readonly NewQueueEntry[]): Promise<void>
-  /** Leases up to `limit` due deliveries to this process until `leaseUntil`; a lease that ran out is due again (QUE-002). */
-  claim(now: EpochMs, leaseUntil: EpochMs, limit: number): Promise<readonly DeliveryRecord[]>
+  /**
+   * Leases up to `limit` due deliveries to this process until `leaseUntil`; a lease that ran out is due again (QUE-002).
+   * With `room`, of each target only what it has room for: the cost does not grow with what waits behind a busy one.
+   */
+  claim(now: EpochMs, leaseUntil: EpochMs, limit: number, room?: Room): Promise<readonly DeliveryRecord[]>
   /** Leases what is open of one entry and not under way, due or not (QUE-054). */
   lease(queueId: string, leaseUntil: EpochMs): Promise<readonly DeliveryRecord[]>
   /** Writes the fates of one attempt, its mailbox deliveries and its reports in one transaction, and ends the lease. */
   settle(settlements: readonly Settlement[]): Promise<void>
   /** Ends leases without an attempt (shutdown). */
   release(deliveryIds: readonly number[]): Promise<void>
-  /** The instant at which the next unleased delivery is due; undefined when none is queued. */
-  nextDue(): Promise<EpochMs | undefined>
+  /** The instant at which the next delivery is due, or a lease runs out; undefined when none is queued. `except`: targets. */
+  nextDue(except?: readonly string[]): Promise<EpochMs | undefined>
   /** The accepted octets of an entry. */
   octets(queueId: string): Promise<Uint8Array>
   list(filter: QueueFilter): Promise<readonly { entry: QueueEntry; deliveries: readonly DeliveryRecord[] }[]>

@@ -3,7 +3,7 @@
 import type { FaultKind } from '../../model/fault.ts'
 import type { ComputedDigest } from '../../model/message-digest.ts'
 import type { NewQueueEntry, NewReportMark, Outcome } from '../../model/queue.ts'
-import type { Replacement } from '../../queue/spool.ts'
+import type { Replacement, Room } from '../../queue/spool.ts'
 import type { AccountChange, AccountId, OperationResult, StoreOperation } from '../../store/store.ts'
 
 /** Index into WriteRequest.octets. */
@@ -69,7 +69,13 @@ export type WriteBody =
       readonly origin: number | undefined
     }
   | { readonly kind: 'enqueue'; readonly entries: readonly EntryRow[] }
-  | { readonly kind: 'claim'; readonly now: number; readonly leaseUntil: number; readonly limit: number }
+  | {
+      readonly kind: 'claim'
+      readonly now: number
+      readonly leaseUntil: number
+      readonly limit: number
+      readonly room?: Room | undefined
+    }
   | { readonly kind: 'settle'; readonly settlements: readonly SettlementRow[] }
   | { readonly kind: 'release'; readonly deliveryIds: readonly number[] }
   | { readonly kind: 'retry'; readonly queueId: string; readonly now: number }

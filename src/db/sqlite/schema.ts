@@ -268,6 +268,10 @@ const migrations: readonly string[] = [
     INSERT OR REPLACE INTO freed (blob, at) VALUES (old.blob, unixepoch() * 1000);
   END;
   `,
+  // Each target has a queue of its own: one that is down holds up no other.
+  `
+  CREATE INDEX deliveries_target ON deliveries (target, next_at) WHERE next_at IS NOT NULL;
+  `,
 ]
 
 /**

@@ -6,8 +6,8 @@ import { addMarks, insertOriginal, setPeerMessageId } from './correlation-writes
 import { ensureMailbox } from './mailbox-writes.ts'
 import { append } from './message-writes.ts'
 import { deleteDoomed, forgetBlob } from './reclaim.ts'
-import type { EntryRow, SettlementRow, Touched } from './requests.ts'
-import { asNumber, type Statements } from './statements.ts'
+import type { EntryRow, SettlementRow, Touched, WriteBody } from './requests.ts'
+import { asNumber, asText, type Statements } from './statements.ts'
 
 /** Answers to repeat are kept this long (MM7-060). */
 export const duplicateMs = 86_400_000
@@ -68,13 +68,41 @@ export function rememberAnswer(
   )
 }
 
-/** Ids of the deliveries leased; the index on next_at makes the cost independent of the length of the queue. */
-export function claim(sql: Statements, now: number, leaseUntil: number, limit: number): number[] {
-  const rows = sql.all('SELECT id FROM deliveries WHERE next_at <= ? ORDER BY next_at LIMIT ?', now, limit)
-  for (const row of rows)
-    sql.run('UPDATE deliveries SET next_at = ?, leased = 1 WHERE id = ?', leaseUntil, asNumber(row.id))
-  return rows.map((row) => asNumber(row.id))
+/** Ids of the deliveries leased; the indexes on next_at make the cost independent of the length of the queue. */
+export function claim(
+  sql: Statements,
+  { now, leaseUntil, limit, room }: Extract<WriteBody, { readonly kind: 'claim' }>,
+): number[] {
+  const rows = room
+    ? targets(sql).flatMap((target) =>
+        sql.all(
+          'SELECT id, next_at FROM deliveries WHERE target = ? AND next_at <= ? ORDER BY next_at LIMIT ?',
+          target,
+          now,
+          Math.max(0, Math.min(limit, room.each - (room.leased.get(target) ?? 0))),
+        ),
+      )
+    : sql.all('SELECT id, next_at FROM deliveries WHERE next_at <= ? ORDER BY next_at LIMIT ?', now, limit)
+  const ids = rows
+    .sort((a, b) => asNumber(a.next_at) - asNumber(b.next_at))
+    .slice(0, limit)
+    .map((row) => asNumber(row.id))
+  for (const id of ids) sql.run('UPDATE deliveries SET next_at = ?, leased = 1 WHERE id = ?', leaseUntil, id)
+  return ids
 }
+
+/** Targets with an open delivery: from one to the next in the index, whatever lies between. */
+export const targets = (sql: Statements): string[] =>
+  sql
+    .all(
+      `WITH RECURSIVE t (target) AS (
+         SELECT min(target) FROM deliveries WHERE next_at IS NOT NULL
+         UNION ALL
+         SELECT (SELECT min(target) FROM deliveries WHERE next_at IS NOT NULL AND target > t.target) FROM t
+         WHERE t.target IS NOT NULL
+       ) SELECT target FROM t WHERE target IS NOT NULL`,
+    )
+    .map((row) => asText(row.target))
 
 export function release(sql: Statements, deliveryIds: readonly number[]): void {
   for (const id of deliveryIds)

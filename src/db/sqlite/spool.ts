@@ -14,7 +14,7 @@ import { createCorrelation } from './correlation.ts'
 import type { Kernel } from './engine.ts'
 import { joined } from './joined.ts'
 import type { EntryRow, MessageRow } from './requests.ts'
-import { duplicateMs } from './spool-writes.ts'
+import { duplicateMs, targets } from './spool-writes.ts'
 import { asNumber, asText, optional, type Row, type Statements } from './statements.ts'
 
 export function createSpool(kernel: Kernel): Spool {
@@ -29,9 +29,13 @@ export function createSpool(kernel: Kernel): Spool {
         octets,
       )
     },
-    async claim(now, leaseUntil, limit) {
-      const ids = await kernel.write<number[]>({ kind: 'claim', now, leaseUntil, limit })
-      return ids.map((id) => deliveryOf(sql, sql.get('SELECT * FROM deliveries WHERE id = ?', id)))
+    async claim(now, leaseUntil, limit, room) {
+      const ids = await kernel.write<number[]>({ kind: 'claim', now, leaseUntil, limit, room })
+      // One whose attempt was settled since is not leased any more.
+      return ids.flatMap((id) => {
+        const row = sql.get('SELECT * FROM deliveries WHERE id = ? AND leased = 1', id)
+        return row ? [deliveryOf(sql, row)] : []
+      })
     },
     async lease(queueId, leaseUntil) {
       const ids = await kernel.write<number[]>({ kind: 'lease', queueId, leaseUntil })
@@ -55,9 +59,18 @@ export function createSpool(kernel: Kernel): Spool {
     async release(deliveryIds) {
       await kernel.write({ kind: 'release', deliveryIds })
     },
-    async nextDue() {
-      const at = sql.get('SELECT min(next_at) AS at FROM deliveries WHERE next_at IS NOT NULL')?.at
-      return at === null || at === undefined ? undefined : asNumber(at)
+    async nextDue(except = []) {
+      const times = targets(sql)
+        .filter((target) => !except.includes(target))
+        .map((target) =>
+          asNumber(
+            sql.get(
+              'SELECT min(next_at) AS at FROM deliveries WHERE target = ? AND next_at IS NOT NULL',
+              target,
+            )?.at,
+          ),
+        )
+      return times.length === 0 ? undefined : Math.min(...times)
     },
     async octets(queueId) {
       const row = sql.get(

@@ -175,7 +175,7 @@ function run(body: WriteBody, blobs: readonly number[]): { value?: unknown; touc
       enqueue(context(Date.now()), body.entries)
       return { touched: none }
     case 'claim':
-      return { value: claim(sql, body.now, body.leaseUntil, body.limit), touched: none }
+      return { value: claim(sql, body), touched: none }
     case 'settle':
       return {
         touched: body.settlements.flatMap((settlement) => settle(context(settlement.now), settlement)),
