@@ -2,14 +2,14 @@
 import { decodeWords } from './encoded-words.ts'
 import { envelopeOf } from './envelope.ts'
 import { asciiSafe, nstring, quotedOrLiteral } from './imap-strings.ts'
-import type { MimeNode } from './node.ts'
+import { isMessageNode, isOpaque, type MimeNode } from './node.ts'
 import { type Parameter, parseDisposition } from './parameters.ts'
 import { fieldValue } from './scan.ts'
 
 export function bodyStructureOf(octets: Uint8Array, node: MimeNode, extended: boolean): string {
-  if (node.type === 'multipart') return multipart(octets, node, extended)
-  const opaque = isMessage(node) && node.parts.length === 0
-  // A message that was not opened is shown as plain octets: MESSAGE/RFC822 with basic fields only is illegal (BS-16).
+  const opaque = isOpaque(node)
+  if (node.type === 'multipart' && !opaque) return multipart(octets, node, extended)
+  // MESSAGE/RFC822 with basic fields only is illegal, and so is a multipart of nothing (BS-16).
   const type = opaque ? 'APPLICATION' : node.type.toUpperCase()
   const subtype = opaque ? 'OCTET-STREAM' : node.subtype.toUpperCase()
   const fields = [
@@ -22,15 +22,12 @@ export function bodyStructureOf(octets: Uint8Array, node: MimeNode, extended: bo
     String(node.bodyEnd - node.bodyStart),
   ]
   const inner = node.parts[0]
-  if (isMessage(node) && inner)
+  if (isMessageNode(node) && inner)
     fields.push(envelopeOf(octets, inner), bodyStructureOf(octets, inner, extended), String(node.lines))
   else if (node.type === 'text') fields.push(String(node.lines))
   if (extended) fields.push(header(octets, node, 'Content-MD5'), ...common(octets, node))
   return `(${fields.join(' ')})`
 }
-
-const isMessage = (node: MimeNode): boolean =>
-  node.type === 'message' && (node.subtype === 'rfc822' || node.subtype === 'global')
 
 function multipart(octets: Uint8Array, node: MimeNode, extended: boolean): string {
   // A list without a body inside would be illegal: an empty text part stands in (BS-14).

@@ -6,14 +6,14 @@ import { parseDate } from './date.ts'
 import { decodeWords } from './encoded-words.ts'
 import { envelopeOf } from './envelope.ts'
 import { keysOf } from './keys.ts'
-import type { MimeNode } from './node.ts'
+import { isOpaque, type MimeNode, storeScanLimits } from './node.ts'
 import { previewOf } from './preview.ts'
 import { fieldValue, scanMessage } from './scan.ts'
 
 export { baseSubject }
 
 export function digestMessage(octets: Uint8Array): ComputedDigest {
-  const node = scanMessage(octets)
+  const node = scanMessage(octets, storeScanLimits)
   const date = parseDate(fieldValue(octets, node, 'Date') ?? '')
   const references = ids(fieldValue(octets, node, 'References') ?? '')
   const subject = subjectParts(decodeWords(fieldValue(octets, node, 'Subject') ?? ''))
@@ -41,7 +41,7 @@ function rangeOf(node: MimeNode): PartRange {
     headerStart: node.headerStart,
     bodyStart: node.bodyStart,
     bodyEnd: node.bodyEnd,
-    type: `${node.type}/${node.subtype}`,
+    type: isOpaque(node) ? 'application/octet-stream' : `${node.type}/${node.subtype}`,
     encoding: node.encoding,
     ...(charset === undefined ? {} : { charset }),
     parts: node.parts.map(rangeOf),

@@ -41,3 +41,17 @@ export interface ScanLimits {
   readonly parts: number
 }
 export const defaultScanLimits: ScanLimits = { depth: 20, parts: 500 }
+/** Of messages in the store: what a client is shown (BS-16). */
+export const storeScanLimits: ScanLimits = { depth: 100, parts: 10_000 }
+
+export const isMessageNode = ({
+  type,
+  subtype,
+}: {
+  readonly type: string
+  readonly subtype: string
+}): boolean => type === 'message' && (subtype === 'rfc822' || subtype === 'global')
+
+/** Not opened, because of a limit or of its encoding: shown as octets that nobody looks into (BS-16). */
+export const isOpaque = (node: MimeNode): boolean =>
+  node.parts.length === 0 && (isMessageNode(node) || node.defect === 'too-deep')

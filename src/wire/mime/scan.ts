@@ -3,7 +3,7 @@
  * Tolerant: every input has a structure; what was broken is told in `defect` (RFC 2045, 2046; SEC-021).
  */
 
-import { defaultScanLimits, type HeaderRange, type MimeNode, type ScanLimits } from './node.ts'
+import { defaultScanLimits, type HeaderRange, isMessageNode, type MimeNode, type ScanLimits } from './node.ts'
 import { type Parameter, parseContentType, withoutComments } from './parameters.ts'
 import { decodeQuotedPrintable } from './quoted-printable.ts'
 
@@ -68,17 +68,22 @@ function entity(
     lines: 0,
   }
   if (node.type === 'multipart') splitMultipart(octets, node, depth, budget)
-  else if (isMessage(node) && isIdentity(node.encoding)) {
+  else if (isMessageNode(node) && isIdentity(node.encoding)) {
     // An encoded message/rfc822 is illegal (RFC 2046 §5.2.1); its octets are not a message, so it stays a leaf.
     if (depth >= budget.limits.depth) node.defect = 'too-deep'
     else node.parts = [entity(octets, bodyStart, end, 'text/plain', depth + 1, budget)]
   }
-  if (node.type === 'text' || isMessage(node)) node.lines = countLines(octets, bodyStart, end)
+  if (node.type === 'text' || isMessageNode(node)) node.lines = linesOf(octets, node)
   return node
 }
 
-const isMessage = (node: { type: string; subtype: string }): boolean =>
-  node.type === 'message' && (node.subtype === 'rfc822' || node.subtype === 'global')
+/** Of a message within a message within a message each octet is looked at once, not once for each level (SC-36). */
+function linesOf(octets: Buffer, { bodyStart, bodyEnd, parts }: MimeNode): number {
+  const inner = parts[0]
+  if (inner && (inner.type === 'text' || isMessageNode(inner)))
+    return countLines(octets, bodyStart, inner.bodyStart) + inner.lines
+  return countLines(octets, bodyStart, bodyEnd)
+}
 
 const isIdentity = (encoding: string): boolean =>
   encoding === '7bit' || encoding === '8bit' || encoding === 'binary'

@@ -2,7 +2,7 @@
 import { casemap } from '../../model/casemap.ts'
 import { decodeText } from './charset.ts'
 import { decodeWords } from './encoded-words.ts'
-import type { MimeNode } from './node.ts'
+import { type MimeNode, storeScanLimits } from './node.ts'
 import { allFields, decodeBody, scanMessage } from './scan.ts'
 
 /** Decoded text of one message that is looked through at the most: 8 Mi characters. */
@@ -20,7 +20,7 @@ export interface SearchableText {
 }
 
 export function searchableText(octets: Uint8Array): SearchableText {
-  const node = scanMessage(octets)
+  const node = scanMessage(octets, storeScanLimits)
   const pieces: string[] = []
   let length = 0
   const add = (text: string): void => {

@@ -2,7 +2,7 @@
  * A binary message (RFC 3030, RFC 3516 §4.4) in a form that any client can be shown (RFC 3516 §6): parts that hold NUL are
  * put into base64, everything else stays octet for octet.
  */
-import type { MimeNode } from './node.ts'
+import { type MimeNode, storeScanLimits } from './node.ts'
 import { scanMessage } from './scan.ts'
 
 interface Edit {
@@ -18,7 +18,7 @@ const field = Buffer.from('Content-Transfer-Encoding: base64')
 export function textSafe(octets: Uint8Array): Uint8Array {
   if (!octets.includes(nul)) return octets
   const edits: Edit[] = []
-  for (const leaf of leavesOf(scanMessage(octets))) {
+  for (const leaf of leavesOf(scanMessage(octets, storeScanLimits))) {
     const body = octets.subarray(leaf.bodyStart, leaf.bodyEnd)
     if (!body.includes(nul)) continue
     const named = leaf.fields.find((f) => f.name.toLowerCase() === 'content-transfer-encoding')
