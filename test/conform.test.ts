@@ -74,10 +74,14 @@ test.each([
   ['at every line end', atLineEnds],
   ['at random places', randomCut(4356)],
 ])(
-  'GEN-012: the cases that come by SMTP, cut %s',
+  'GEN-012: the cases that come by SMTP or MM7, cut %s',
   async (_name, cut) => {
     const chosen = cases.filter(
-      (c) => passing.has(c.json.id) && c.has('input.envelope.json') && !c.has('pairs.json'),
+      (c) =>
+        passing.has(c.json.id) &&
+        (c.has('input.envelope.json') || c.has('input.http')) &&
+        !c.has('pairs.json') &&
+        !c.has('expected.model.json'),
     )
     const results = await runAll(chosen, cut)
     expect([...results.values()].filter((r) => !r.pass).map((r) => `${r.id}: ${r.diff}`)).toEqual([])

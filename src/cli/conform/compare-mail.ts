@@ -179,6 +179,7 @@ function sameValue(name: string, expected: string, actual: string, cmp: Comparis
       [d.disposition, ...d.params.map((p) => `${p.name}=${p.value}`).sort()].join('; ')
     return cmp.same(text(want), text(got))
   }
+  if (name === 'received') return cmp.received(words(expected), words(actual))
   return cmp.same(words(expected), words(actual))
 }
 

@@ -23,6 +23,16 @@ export class Comparison {
     if (!this.same(expected, actual)) this.differ(where, expected, actual)
   }
 
+  /** Two Received fields, unfolded. */
+  received(expected: string, actual: string): boolean {
+    return this.same(expected, actual)
+  }
+
+  /** Whether a text holds another, without case. */
+  holds(text: string, wanted: string): boolean {
+    return text.toLowerCase().includes(wanted.toLowerCase())
+  }
+
   /** Equal up to one one-to-one renaming of generated Content-IDs; `free text` is any text. */
   same(expected: string, actual: string): boolean {
     if (expected.trim() === 'free text') return actual.trim() !== ''

@@ -1,5 +1,6 @@
 /** SMTP envelopes as the case files write them, and their comparison (fixtures/rfc4356/README.md, rule 1). */
 import type { OutgoingEnvelope } from '../../outbound/transports.ts'
+import type { Comparison } from './comparison.ts'
 import type { SessionOfCase } from './gateway.ts'
 
 export interface PathJson {
@@ -19,19 +20,19 @@ export function compareEnvelope(
   expected: EnvelopeJson,
   via: string,
   actual: OutgoingEnvelope,
-  out: string[],
+  cmp: Comparison,
 ): void {
   if (expected.via !== undefined && expected.via !== via)
-    out.push(`via: expected ${expected.via}, got ${via}`)
-  comparePath('MAIL FROM', expected.mailFrom, pathJson(actual.mailFrom), out)
+    cmp.out.push(`via: expected ${expected.via}, got ${via}`)
+  comparePath('MAIL FROM', expected.mailFrom, pathJson(actual.mailFrom), cmp)
   const paths = actual.rcptTo.map(pathJson)
   if (expected.rcptTo.length !== paths.length)
-    out.push(
+    cmp.out.push(
       `RCPT TO: expected ${expected.rcptTo.map((r) => r.path).join(' ')}, got ${paths.map((r) => r.path).join(' ')}`,
     )
   else
     expected.rcptTo.forEach((want, i) => {
-      comparePath(`RCPT TO ${i + 1}`, want, paths[i] ?? { path: '', params: [] }, out)
+      comparePath(`RCPT TO ${i + 1}`, want, paths[i] ?? { path: '', params: [] }, cmp)
     })
 }
 
@@ -46,11 +47,12 @@ export const pathJson = ({
   params: Object.entries(params).map(([keyword, value]) => (value === '' ? keyword : `${keyword}=${value}`)),
 })
 
-function comparePath(where: string, expected: PathJson, actual: PathJson, out: string[]): void {
-  if (normalPath(expected.path) !== normalPath(actual.path))
-    out.push(`${where}: expected ${expected.path}, got ${actual.path}`)
+function comparePath(where: string, expected: PathJson, actual: PathJson, cmp: Comparison): void {
+  if (!cmp.same(normalPath(expected.path), normalPath(actual.path)))
+    cmp.out.push(`${where}: expected ${expected.path}, got ${actual.path}`)
   const [want, got] = [normalParams(expected.params), normalParams(actual.params)]
-  if (want !== got) out.push(`${where} parameters: expected ${want || 'none'}, got ${got || 'none'}`)
+  if (!cmp.same(want, got))
+    cmp.out.push(`${where} parameters: expected ${want || 'none'}, got ${got || 'none'}`)
 }
 
 const normalPath = (path: string): string => {

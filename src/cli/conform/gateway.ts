@@ -32,6 +32,8 @@ export interface CaseGateway {
   readonly spool: Spool
   readonly acceptor: Acceptor
   readonly mm7: Mm7Server
+  /** The MM7 endpoint on a port of the loopback address, for clients that stand for `ip`. */
+  mm7Door(ip: string): Promise<number>
   /** A listener for one session; the port it got on the loopback address. */
   smtpDoor(session: SessionOfCase): Promise<{ readonly port: number; close(): Promise<void> }>
   /** Does all that is due at the clock's time. */
@@ -96,7 +98,11 @@ export async function openGateway(
     concurrency: { total: 1, perTarget: 1 },
     log: note,
   })
+  // A loopback connection stands for the client that the case names.
+  let mm7Client: string | undefined
+  let mm7Port: number | undefined
   const mm7 = await createMm7Server({
+    clientIp: (ip) => mm7Client ?? ip,
     settings,
     allowPlaintext: 'always',
     limits: {
@@ -123,6 +129,11 @@ export async function openGateway(
     },
     async runDue() {
       await runner.runDue()
+    },
+    async mm7Door(ip) {
+      mm7Client = ip
+      mm7Port ??= (await mm7.listen('127.0.0.1', 0)).port
+      return mm7Port
     },
     async smtpDoor(session) {
       // The loopback connection stands for the client's own: what the network knows of it comes from the case.

@@ -55,7 +55,7 @@ export async function withGateway(
   }
   async function dialogue<T>(session: SessionOfCase, talk: (client: SmtpClient) => Promise<T>): Promise<T> {
     const door = await gateway.smtpDoor(session)
-    const client = await SmtpClient.open(door.port, (octets) => [octets])
+    const client = await SmtpClient.open({ host: '127.0.0.1', port: door.port }, (octets) => [octets])
     try {
       return await talk(client)
     } finally {

@@ -1,17 +1,15 @@
 /** Runs one worked case through the gateway and compares all that left it (fixtures/rfc4356/README.md). */
 import { giveUpMs } from '../../queue/schedule.ts'
-import { decodeText } from '../../wire/mime/charset.ts'
-import { decodeBody, scanMessage } from '../../wire/mime/scan.ts'
 import type { Case } from './case-folder.ts'
-import { compareHttp } from './compare-http.ts'
-import { compareMail } from './compare-mail.ts'
+import { compareItem, compareReply, compareResponse, hasItem, summary } from './compare-items.ts'
 import { Comparison } from './comparison.ts'
-import { compareEnvelope, type EnvelopeJson } from './envelopes.ts'
+import type { EnvelopeJson } from './envelopes.ts'
 import { type CaseGateway, openGateway } from './gateway.ts'
-import { type HttpOctets, httpField, parseHttp, writeHttp } from './http-octets.ts'
+import { exchangeHttp } from './http-exchange.ts'
+import { type HttpOctets, parseHttp, writeHttp } from './http-octets.ts'
 import { runMatrix } from './matrices.ts'
 import { compareModel } from './model.ts'
-import { createFakePeers, type FakePeers, type Item, type PeerAnswers } from './peers.ts'
+import { createFakePeers, type FakePeers, type PeerAnswers } from './peers.ts'
 import { seedOriginals } from './seed-originals.ts'
 import { type Cut, SmtpClient, sendTransaction } from './smtp-dialogue.ts'
 import { seedQueue } from './state.ts'
@@ -76,30 +74,18 @@ async function seed(one: Case, gateway: CaseGateway): Promise<void> {
 async function sendInput(one: Case, gateway: CaseGateway, cut: Cut, out: string[]): Promise<void> {
   if (one.has('input.http')) {
     const peer = one.settings.peers[one.json.peer ?? '']
-    const answer = await postMm7(gateway, parseHttp(one.octets('input.http')), peer?.ip ?? '127.0.0.1')
-    if (!one.has('expected.response.http')) return
-    const cmp = new Comparison(one.json.ignore)
-    compareHttp(parseHttp(one.octets('expected.response.http')), answer, cmp)
-    out.push(...cmp.out.map((line) => `response: ${line}`))
-    mustContain(one, 'expected.response.http', answer.body.toString('utf8'), out)
+    const port = await gateway.mm7Door(peer?.ip ?? '127.0.0.1')
+    const answer = await exchangeHttp({ host: '127.0.0.1', port }, one.octets('input.http'), cut)
+    compareResponse(one, answer, new Comparison(one.json.ignore), out)
     return
   }
   if (!one.has('input.envelope.json')) throw new Error('no input that a door takes')
   const input = one.parsed<EnvelopeJson>('input.envelope.json')
   const session = input.session ?? { peer: null, ehlo: 'client', ip: '127.0.0.1', port: 25, auth: null }
   const door = await gateway.smtpDoor(session)
-  const client = await SmtpClient.open(door.port, cut)
+  const client = await SmtpClient.open({ host: '127.0.0.1', port: door.port }, cut)
   try {
-    const { stage, reply } = await sendTransaction(client, input, one.octets('input.eml'))
-    const expected = one.has('expected.reply.json')
-      ? one.parsed<{ stage: string; code: number; enhanced?: string }>('expected.reply.json')
-      : undefined
-    const got = `${stage} ${reply.code} ${reply.enhanced}`
-    if (expected) {
-      const want = `${expected.stage} ${expected.code} ${expected.enhanced ?? reply.enhanced}`
-      if (want !== got) out.push(`reply: expected ${want}, got ${got} ${reply.text}`)
-    } else if (stage !== 'end-of-data' || reply.code !== 250)
-      out.push(`reply: expected 250 at the end of data, got ${got} ${reply.text}`)
+    compareReply(one, await sendTransaction(client, input, one.octets('input.eml')), out)
   } finally {
     client.close()
     await door.close()
@@ -148,66 +134,9 @@ function compareItems(one: Case, peers: FakePeers, out: string[]): void {
       out.push(`item ${n}: nothing left`)
       continue
     }
-    const lines: string[] = []
-    compareItem(one, n, item, lines)
-    out.push(...lines.map((line) => `item ${n}: ${line}`))
+    const cmp = new Comparison(one.json.ignore, one.json.ignoreDsnFields)
+    compareItem(one, n, item, cmp)
+    out.push(...cmp.out.map((line) => `item ${n}: ${line}`))
   }
   for (const item of peers.items.slice(n - 1)) out.push(`item ${n++}: must not leave: ${summary(item)}`)
 }
-
-const hasItem = (one: Case, n: number): boolean =>
-  one.has(`expected.${n}.envelope.json`) || one.has(`expected.${n}.http`)
-
-function compareItem(one: Case, n: number, item: Item, out: string[]): void {
-  const cmp = new Comparison(one.json.ignore, one.json.ignoreDsnFields)
-  if (one.has(`expected.${n}.http`)) {
-    const file = `expected.${n}.http`
-    if (item.kind !== 'http') {
-      out.push(`expected an MM7 request, got ${summary(item)}`)
-      return
-    }
-    const actual = parseHttp(item.octets)
-    compareHttp(parseHttp(one.octets(file)), actual, cmp)
-    mustContain(one, file, actual.body.toString('utf8'), out)
-  } else if (item.kind !== 'smtp') out.push(`expected SMTP, got ${summary(item)}`)
-  else {
-    compareEnvelope(one.parsed<EnvelopeJson>(`expected.${n}.envelope.json`), item.via, item.envelope, cmp.out)
-    const file = `expected.${n}.eml`
-    if (!one.has(file)) {
-      if (item.octets) cmp.out.push('expected an attempt without DATA, got a message')
-    } else if (!item.octets) cmp.out.push('expected a message, got an attempt without DATA')
-    else {
-      compareMail(one.octets(file), item.octets, cmp)
-      mustContain(one, file, item.octets.toString('utf8'), out, item.octets)
-      if (one.json.bytesBody === file && !body(item.octets).equals(body(one.octets('input.eml'))))
-        cmp.out.push('the body is not the input body octet for octet')
-    }
-  }
-  out.push(...cmp.out)
-}
-
-const body = (octets: Buffer): Buffer => octets.subarray(scanMessage(octets).bodyStart)
-
-/** Strings that the text of a file, or of its first body part, must hold, without case. */
-function mustContain(one: Case, file: string, text: string, out: string[], mail?: Buffer): void {
-  for (const [name, strings] of Object.entries(one.json.mustContain ?? {})) {
-    const [wanted, part] = name.split('#')
-    if (wanted !== file) continue
-    const searched = part === undefined || !mail ? text : partText(mail, Number(part))
-    for (const string of strings)
-      if (!searched.toLowerCase().includes(string.toLowerCase())) out.push(`${name} does not hold ${string}`)
-  }
-}
-
-function partText(octets: Buffer, n: number): string {
-  const part = scanMessage(octets).parts[n - 1]
-  if (!part) return ''
-  return decodeText(decodeBody(octets, part), part.params.find((p) => p.name === 'charset')?.value)
-}
-
-const summary = (item: Item): string =>
-  item.kind === 'http'
-    ? `HTTP to ${httpField(parseHttp(item.octets), 'Host')}\n${item.octets.toString('utf8').slice(0, 1500)}`
-    : `SMTP ${item.via} from <${item.envelope.mailFrom.path ?? ''}> to ${item.envelope.rcptTo
-        .map((r) => `<${r.path}>`)
-        .join(' ')}\n${item.octets?.toString('utf8').slice(0, 1500) ?? ''}`

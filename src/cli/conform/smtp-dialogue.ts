@@ -13,6 +13,13 @@ export type Stage = 'mail' | 'rcpt' | 'data' | 'end-of-data'
 /** Pieces of what is sent at once; joined they are the octets given. */
 export type Cut = (octets: Buffer) => readonly Buffer[]
 
+/** Where a client connects to, and the address that it connects from. */
+export interface Place {
+  readonly host: string
+  readonly port: number
+  readonly localAddress?: string
+}
+
 const waitMs = 20_000
 
 export class SmtpClient {
@@ -35,8 +42,8 @@ export class SmtpClient {
     socket.setTimeout(waitMs, () => socket.destroy(new Error('no reply in time')))
   }
 
-  static async open(port: number, cut: Cut): Promise<SmtpClient> {
-    const client = new SmtpClient(connect(port, '127.0.0.1'), cut)
+  static async open(at: Place, cut: Cut): Promise<SmtpClient> {
+    const client = new SmtpClient(connect(at), cut)
     await client.#reply()
     return client
   }

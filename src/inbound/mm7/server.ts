@@ -43,6 +43,8 @@ export interface Mm7ServerOptions {
     now: EpochMs,
   ) => Promise<{ readonly response: string } | 'different' | undefined>
   readonly now: () => EpochMs
+  /** The client that a connection from this address stands for; without it the address itself. */
+  readonly clientIp?: (ip: string) => string
   readonly log: (
     level: 'info' | 'warn' | 'error',
     message: string,
@@ -78,6 +80,10 @@ const packagingOctets = 1_048_576
 export async function createMm7Server(options: Mm7ServerOptions): Promise<Mm7Server> {
   const { limits, settings } = options
   const authenticator = new Authenticator(settings, options.allowPlaintext, options.now)
+  const addressOf = ({ ip }: FastifyRequest): string => {
+    const seen = ip.replace(/^::ffff:/, '')
+    return options.clientIp?.(seen) ?? seen
+  }
   const peerOf = new WeakMap<FastifyRequest, string>()
   const inFlight = new Map<string, Promise<Mm7Answer>>()
   const app = fastify({
@@ -278,8 +284,6 @@ function missingElement(message: Mm7Message): string | undefined {
 
 const vaspIdOf = (message: Mm7Message): string | undefined =>
   childText(child(message.body, 'SenderIdentification'), 'VASPID') ?? childText(message.body, 'VASPID')
-
-const addressOf = (request: FastifyRequest): string => request.ip.replace(/^::ffff:/, '')
 
 function limitPerIp(
   server: { on(event: 'connection', listener: (socket: Socket) => void): unknown },
