@@ -1,6 +1,7 @@
 /** `lemonade ...`: one function a command; each returns its exit code. Loaded when called, so that small ones are quick. */
 import { Command, CommanderError } from 'commander'
 import { Fault } from '../model/fault.ts'
+import type { TargetOptions } from './conform/target/command.ts'
 
 const out = (line: string): void => {
   process.stdout.write(`${line}\n`)
@@ -166,15 +167,35 @@ function mappingCommands(program: Command, run: Runs): void {
         (await import('./translate.ts')).translate(path, o, (octets) => process.stdout.write(octets)),
       ),
     )
+  const each = (text: string, before: string[] = []): string[] => [...before, text]
   program
-    .command('conform <dirs...>')
+    .command('conform [dirs...]')
     .description('run every case folder below the folders, and say which rule each failure breaks')
-    .option('--only <id>', 'only this case; may be repeated', (id, ids: string[] = []) => [...ids, id])
+    .option('--only <id>', 'only this case; may be repeated', each)
     .option('--json <file>', 'write the results as JSON')
     .option('--junit <file>', 'write the results as JUnit XML')
-    .action(
-      run(async (dirs, o) =>
-        (await import('./conform/command.ts')).conform(dirs, o, (text) => process.stdout.write(text)),
-      ),
+    .option('--target <url>', 'post the cases to the MM7 endpoint of a live gateway instead')
+    .option('--smtp <host:port>', 'SMTP of that gateway', '127.0.0.1:2525')
+    .option('--listen-mm7 <host:port>', 'where its MM7 requests come out', '127.0.0.1:18080')
+    .option(
+      '--listen-smtp <peer=host:port>',
+      'where its mail for a peer comes out; may be repeated',
+      each,
+      [],
     )
+    .option('--from <peer=ip>', 'address to speak from as a peer; may be repeated', each, [])
+    .option('--login <peer=user:password>', 'Basic login as an MM7 peer; may be repeated', each, [])
+    .option('--wait <seconds>', 'how long to wait for what must come out', '10')
+    .option('--quiet <seconds>', 'how long to wait for what must not', '0.5')
+    .option('--print-config', 'print the configuration that the gateway needs, and end')
+    .action(run(conformCommand))
+}
+
+async function conformCommand(dirs: string[], o: Partial<TargetOptions>): Promise<number> {
+  const write = (text: string) => void process.stdout.write(text)
+  if (o.target === undefined && o.printConfig === undefined)
+    return (await import('./conform/command.ts')).conform(dirs, o, write)
+  const { conformTarget } = await import('./conform/target/command.ts')
+  const target = o.target ?? 'http://127.0.0.1:8080/mm7'
+  return conformTarget(dirs, { ...(o as TargetOptions), target }, write)
 }

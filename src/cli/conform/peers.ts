@@ -117,7 +117,7 @@ function lineOf(reply: string): SmtpReplyLine {
 }
 
 /** The operation's own response with 1000 and, for SubmitReq, MessageID PEER-N. */
-function success(
+export function success(
   n: number,
   contentType: string,
   body: Buffer,

@@ -8,10 +8,17 @@ export const lineOf = (result: CaseResult): string => {
   return `${head}     rules: ${result.rules.join(', ')}\n${diff.join('')}`
 }
 
-export const jsonOf = (results: readonly CaseResult[]): string => {
+/** A case that cannot be run against a live gateway. */
+export const leftOutLine = (one: { readonly id: string; readonly title: string }, reason: string): string =>
+  `--   ${one.id}  ${one.title} (left out: ${reason})\n`
+
+export const jsonOf = (
+  results: readonly CaseResult[],
+  leftOut?: readonly { readonly id: string; readonly reason: string }[],
+): string => {
   const passed = results.filter((r) => r.pass).length
   const cases = results.map(({ id, pass, rules, diff }) => ({ id, pass, rules, diff }))
-  return `${JSON.stringify({ passed, failed: results.length - passed, cases }, undefined, 2)}\n`
+  return `${JSON.stringify({ passed, failed: results.length - passed, cases, leftOut }, undefined, 2)}\n`
 }
 
 export function junitOf(results: readonly CaseResult[]): string {
