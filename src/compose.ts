@@ -198,6 +198,7 @@ async function start(
     sasl: createSaslServices(engine, auth, now),
     directory: engine.directory,
     folder: storeFolder(config.store),
+    unauthenticate: auth.unauthenticate,
     urlauth: config.urlauth,
     tls: auth.external ? { ...tls, ca: await readFile(auth.external.ca, 'utf8') } : tls,
     allowPlaintext: auth.allowPlaintext,

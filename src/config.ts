@@ -151,6 +151,8 @@ const Config = Type.Object(
         allowPlaintext: Type.Union([Type.Literal('never'), Type.Literal('loopback'), Type.Literal('always')]),
         oauth: Type.Optional(OAuth),
         external: Type.Optional(External),
+        /** IMAP connections may pass to another user without a new one (RFC 8437). Default true. */
+        unauthenticate: Type.Optional(Bool),
         tokens: Type.Object({ lifetimeDays: Count, fullLoginDays: Count, clientsPerAccount: Count }, closed),
       },
       closed,

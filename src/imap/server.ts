@@ -27,6 +27,8 @@ export interface ImapServerOptions {
   /** `ca`: authority of client certificates, for EXTERNAL. */
   readonly tls?: { readonly key: string; readonly cert: string; readonly ca?: string | undefined } | undefined
   readonly allowPlaintext: 'never' | 'loopback' | 'always'
+  /** UNAUTHENTICATE (RFC 8437 §3); default true. */
+  readonly unauthenticate?: boolean | undefined
   readonly limits: ImapLimits
   readonly now: () => EpochMs
   readonly log: Services['log']
@@ -85,6 +87,7 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
     secureContext: tls && createSecureContext(tls),
     requestCert: options.tls?.ca !== undefined,
     allowPlaintext: options.allowPlaintext,
+    mayUnauthenticate: options.unauthenticate ?? true,
     limits,
     now,
     log: options.log,

@@ -39,6 +39,8 @@ export interface Services {
   /** Client certificates are asked for: EXTERNAL is configured. */
   readonly requestCert: boolean
   readonly allowPlaintext: 'never' | 'loopback' | 'always'
+  /** UNAUTHENTICATE is there (UN-06). */
+  readonly mayUnauthenticate: boolean
   readonly limits: ImapLimits
   readonly now: () => EpochMs
   readonly log: (

@@ -42,6 +42,9 @@ export interface TestImapOptions {
   readonly indexed?: boolean
   readonly auth?: Parameters<typeof createSaslServices>[1]
   readonly urlauth?: UrlauthOptions
+  readonly unauthenticate?: boolean
+  /** Authority of client certificates. */
+  readonly ca?: string
   /** A store that exists already; it is not removed. */
   readonly folder?: string
 }
@@ -75,7 +78,8 @@ export async function startImap(options: TestImapOptions = {}): Promise<TestImap
     directory,
     folder,
     urlauth: options.urlauth,
-    tls: await tlsPair(undefined, folder, 'mail.example.net'),
+    unauthenticate: options.unauthenticate,
+    tls: { ...(await tlsPair(undefined, folder, 'mail.example.net')), ca: options.ca },
     allowPlaintext: options.allowPlaintext ?? 'loopback',
     limits: { ...testLimits, ...options.limits },
     now,

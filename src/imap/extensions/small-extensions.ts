@@ -1,6 +1,6 @@
 /** Extensions that are one or two data items: SAVEDATE, STATUS=SIZE, BINARY, UNAUTHENTICATE. */
 import { dateTime } from '../../wire/imap/encode.ts'
-import { command, noArguments, ok } from '../command.ts'
+import { bad, command, noArguments, ok } from '../command.ts'
 import type { Extension } from '../extension.ts'
 import { binaryItem, binaryPeekItem, binarySizeItem } from '../fetch/binary-item.ts'
 import { textItem } from '../fetch/item.ts'
@@ -34,6 +34,8 @@ const unauthenticateCommand = command({
   states: ['authenticated', 'selected'],
   parse: noArguments,
   run(_, session) {
+    // RFC 8437 §3 asks for a switch (UN-06).
+    if (!session.services.mayUnauthenticate) return bad('unknown command')
     // TLS stays; all that was the user's goes (UN-01, UN-03, UN-05).
     session.loggedOut()
     session.afterAnswer(() => {
@@ -45,7 +47,7 @@ const unauthenticateCommand = command({
 })
 
 export const unauthenticate: Extension = {
-  capability: 'UNAUTHENTICATE',
+  capability: (session) => (session.services.mayUnauthenticate ? ['UNAUTHENTICATE'] : []),
   source: 'RFC 8437',
   commands: [unauthenticateCommand],
 }
