@@ -106,7 +106,9 @@ class Failures {
   count(key: string): number {
     const counter = this.#counters.get(key)
     if (!counter) return 0
-    return Math.max(0, counter.count - Math.floor((this.#now() - counter.at) / forgetMs))
+    // A clock that was set back makes nobody a stranger.
+    const elapsed = Math.max(0, this.#now() - counter.at)
+    return Math.max(0, counter.count - Math.floor(elapsed / forgetMs))
   }
 
   add(key: string): void {

@@ -1,5 +1,5 @@
 /** Writes what a move of the view has to tell: the one place that sends EXPUNGE, VANISHED, EXISTS and unasked FETCH. */
-import type { UidSet } from '../store/store.ts'
+import { maxKeywords, type UidSet } from '../store/store.ts'
 import { numberSetOf } from '../wire/imap/encode.ts'
 import type { Session } from './session.ts'
 import type { Selected, ViewChange } from './view/selected.ts'
@@ -58,6 +58,3 @@ export function tellKeywords(session: Session, selected: Selected, keywords: rea
   )
   selected.keywords = keywords.length
 }
-
-/** As the store has it (SE-18). */
-const maxKeywords = 200

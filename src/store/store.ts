@@ -107,6 +107,9 @@ export interface MetadataEntry {
 
 /** Octets of one METADATA value, and entries of one mailbox or of the account, at the most (MD-08, MD-09). */
 export const maxMetadataValue: Octets = 65_536
+
+/** Keywords that one mailbox knows; a further one is refused with Fault 'over-quota' (SE-06, SE-18). */
+export const maxKeywords = 4096
 export const maxMetadataEntries = 1000
 
 export interface QuotaFigure {

@@ -1,9 +1,9 @@
 /** Flags as they are stored: text, separated by blanks, in the spelling of their first use (SE-16). */
 import { Fault } from '../../model/fault.ts'
+import { maxKeywords } from '../../store/store.ts'
 import type { Box } from './account-write.ts'
 
-/** Keywords of one mailbox, and flags of one message, at the most (SE-18). */
-export const maxKeywords = 4096
+/** Flags of one message at the most (SE-18). */
 export const maxFlags = 256
 
 const systemFlags = new Map(

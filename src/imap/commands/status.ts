@@ -3,6 +3,7 @@ import type { AccountView, Mailbox } from '../../store/store.ts'
 import { mailboxName } from '../../wire/imap/encode.ts'
 import type { CommandInput } from '../../wire/imap/tokens.ts'
 import { command, no, ok } from '../command.ts'
+import { awareOfModSeq } from '../mod-seq.ts'
 import type { Session } from '../session.ts'
 import type { StatusItem } from '../status-item.ts'
 
@@ -31,7 +32,7 @@ export async function tellStatus(
 ): Promise<void> {
   const pairs: string[] = []
   for (const { name, item } of asked) {
-    if (item.condstore) session.condstore = true
+    if (item.condstore) awareOfModSeq(session)
     pairs.push(`${name} ${await item.value(mailbox, view, session)}`)
   }
   session.out.untagged(`STATUS ${mailboxName(mailbox.name, session.utf8)} (${pairs.join(' ')})`)

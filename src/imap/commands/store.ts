@@ -1,11 +1,14 @@
 /** STORE and UID STORE (RFC 3501 §6.4.6, RFC 7162 §3.1.3). */
-import type { ModSeq } from '../../store/store.ts'
+import { Fault } from '../../model/fault.ts'
+import type { FlagChange, ModSeq, OperationResult, UidSet } from '../../store/store.ts'
 import { numberSet } from '../../wire/imap/encode.ts'
 import type { CommandInput } from '../../wire/imap/tokens.ts'
 import { command, no, ok } from '../command.ts'
 import { awareOfModSeq, modSeqValue } from '../mod-seq.ts'
+import { coded } from '../response-for.ts'
+import type { Session } from '../session.ts'
 import { flagText, tellKeywords } from '../tell.ts'
-import { contains, countOf } from '../view/uid-list.ts'
+import { contains, countOf, uidSetOf } from '../view/uid-list.ts'
 
 interface StoreQuery {
   unchangedSince?: ModSeq
@@ -20,6 +23,34 @@ function modifiers(input: CommandInput): StoreQuery {
   } while (input.try(' '))
   input.expect(')').sp()
   return query
+}
+
+type Stored = Extract<OperationResult, { readonly op: 'flags' }>
+
+async function changeFlags(session: Session, uids: UidSet, change: FlagChange): Promise<Stored | undefined> {
+  const { shared } = session.view
+  const write = async (on: UidSet, how: FlagChange): Promise<Stored | undefined> => {
+    const [result] = await session
+      .write([{ op: 'flags', mailbox: shared.id, uids: on, change: how }])
+      .catch((error: unknown) => {
+        // It is keywords that are too many, of the mailbox or of a message, and not octets (SE-18).
+        if (error instanceof Fault && error.kind === 'over-quota')
+          throw coded(error.kind, error.message, 'LIMIT')
+        throw error
+      })
+    return result?.op === 'flags' ? result : undefined
+  }
+  const first = await write(uids, change)
+  const { unchangedSince } = change
+  // A message has one mod-sequence for all its flags; what happened since tells which of them it was (QR-16).
+  if (!first || !unchangedSince || change.mode === 'replace' || first.modified.length === 0) return first
+  const others = shared.flagsUnchanged(uidSetOf(first.modified), change.flags, unchangedSince)
+  if (!others || others.uids.length === 0) return first
+  const second = await write(others.uids, { ...change, unchangedSince: others.upTo })
+  if (!second) return first
+  const changed = [...first.changed, ...second.changed].sort((a, b) => a.uid - b.uid)
+  const done = uidSetOf(second.changed.map((m) => m.uid))
+  return { ...first, changed, modified: first.modified.filter((uid) => !contains(done, uid)) }
 }
 
 const modes = { FLAGS: 'replace', '+FLAGS': 'add', '-FLAGS': 'remove' } as const
@@ -51,15 +82,12 @@ export const store = command({
     const stoodAt = view.modSeq
     const { unchangedSince } = query
     if (unchangedSince !== undefined) awareOfModSeq(session)
-    const [result] = await session.write([
-      {
-        op: 'flags',
-        mailbox: view.shared.id,
-        uids,
-        change: { mode, flags, ...(unchangedSince === undefined ? {} : { unchangedSince }) },
-      },
-    ])
-    if (result?.op !== 'flags') return ok('STORE completed')
+    const result = await changeFlags(session, uids, {
+      mode,
+      flags,
+      ...(unchangedSince === undefined ? {} : { unchangedSince }),
+    })
+    if (!result) return ok('STORE completed')
     await view.shared.refresh()
     const { keywords } = view.shared.mailbox
     if (keywords.length > view.keywords) tellKeywords(session, view, keywords)

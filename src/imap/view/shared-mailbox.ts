@@ -132,6 +132,35 @@ export class SharedMailbox {
     return normalised(uids)
   }
 
+  /**
+   * Of these messages those on which nobody changed any of the flags since, and the mod-sequence up to which that is known
+   * (RFC 7162 §3.1.12). undefined: it is not known back to there.
+   */
+  flagsUnchanged(
+    uids: UidSet,
+    flags: readonly string[],
+    since: ModSeq,
+  ): { readonly uids: UidSet; readonly upTo: ModSeq } | undefined {
+    const last = this.#log[this.#log.length - 1]
+    if (!last || since < this.#logFrom) return undefined
+    const names = new Set(flags.map((flag) => flag.toLowerCase()))
+    const changed: { readonly from: Uid; readonly to: Uid }[] = []
+    for (const { modSeq, events } of this.#log) {
+      if (modSeq <= since) continue
+      for (const event of events) {
+        if (!('mailbox' in event) || event.mailbox !== this.id) continue
+        // Of a message that came since, every flag is new.
+        if (event.kind === 'added') changed.push(...event.uids)
+        if (
+          event.kind === 'flags' &&
+          [...event.set, ...event.cleared].some((f) => names.has(f.toLowerCase()))
+        )
+          changed.push(...event.uids)
+      }
+    }
+    return { uids: UidList.of(uids).minus(normalised(changed)).set, upTo: last.modSeq }
+  }
+
   /** The store is asked once, then all are told, in turns so that nothing else has to wait for the last. */
   async #announce(): Promise<void> {
     this.#announcing = true
