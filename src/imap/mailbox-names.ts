@@ -20,6 +20,15 @@ export function creatableName(given: string): string {
   return name
 }
 
+/** CREATE would take the name as it stands (RFC 3501 §7.1 TRYCREATE; AP-06, AP-11). */
+export function isCreatable(name: string): boolean {
+  try {
+    return creatableName(name) === name
+  } catch {
+    return false
+  }
+}
+
 /** INBOX in any case is INBOX, and so is the first level of its children (MB-01). */
 export const canonicalName = (name: string): string => name.replace(/^inbox(?=$|\/)/i, 'INBOX')
 

@@ -356,6 +356,10 @@ export class Session {
     this.#holds = true
   }
 
+  get holdsExpunges(): boolean {
+    return this.#holds
+  }
+
   #holds = false
 
   #answer(tag: string, reply: Reply): void {

@@ -145,6 +145,8 @@ export interface NewMessage {
   readonly octets: readonly Uint8Array[]
   readonly digest: ComputedDigest
   readonly internalDate: EpochMs
+  /** Minutes east of UTC, -1439 to 1439, in which INTERNALDATE was given and is shown; absent: UTC (AP-09). */
+  readonly internalOffsetMinutes?: number | undefined
   readonly flags: readonly string[]
 }
 

@@ -61,6 +61,8 @@ export interface Message {
   /** System flags ('\\Seen' ...) and keywords; never '\\Recent'. */
   readonly flags: readonly string[]
   readonly internalDate: EpochMs
+  /** Minutes east of UTC: the zone in which the date was given (AP-09). */
+  readonly internalOffsetMinutes: number
   readonly savedAt: EpochMs
   readonly size: Octets
   readonly blob: number

@@ -47,7 +47,15 @@ const append = (write: AccountWrite) =>
   runOperation(write, {
     op: 'append',
     mailbox: 1,
-    messages: [{ octets: 0, digest: digestFor(Buffer.from('x')), internalDate: 1, flags: ['\\Deleted'] }],
+    messages: [
+      {
+        octets: 0,
+        digest: digestFor(Buffer.from('x')),
+        internalDate: 1,
+        internalOffsetMinutes: 0,
+        flags: ['\\Deleted'],
+      },
+    ],
   })
 
 test('QR-56: writes find their rows by an index', async () => {

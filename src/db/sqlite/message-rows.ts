@@ -15,7 +15,7 @@ const columnOf: Readonly<Record<DigestPart, string>> = {
   detail: 'd.detail',
 }
 const allParts: readonly DigestPart[] = ['envelope', 'bodyStructure', 'body', 'preview', 'detail']
-const fixedColumns = 8
+const fixedColumns = 9
 
 export async function* messagesOf(
   sql: Statements,
@@ -24,7 +24,7 @@ export async function* messagesOf(
 ): AsyncIterable<readonly Message[]> {
   const parts = query.digest === true ? allParts : query.digest || []
   const columns = [...parts.map((part) => columnOf[part]), ...(query.threadId ? ['k.thread'] : [])]
-  const text = `SELECT m.uid, m.mod_seq, m.created_mod_seq, m.flags, m.internal_date, m.saved_at, m.size, m.blob${columns
+  const text = `SELECT m.uid, m.mod_seq, m.created_mod_seq, m.flags, m.internal_date, m.saved_at, m.size, m.blob, m.internal_offset${columns
     .map((column) => `, ${column}`)
     .join('')} FROM messages m${parts.length > 0 ? ' JOIN digests d ON d.blob = m.blob' : ''}${
     query.threadId ? ' JOIN sort_keys k ON k.blob = m.blob' : ''
@@ -77,6 +77,7 @@ class StoredMessage implements Message {
   readonly createdModSeq: number
   readonly flags: readonly string[]
   readonly internalDate: number
+  readonly internalOffsetMinutes: number
   readonly savedAt: number
   readonly size: number
   readonly blob: number
@@ -93,6 +94,7 @@ class StoredMessage implements Message {
     this.savedAt = row[5] as number
     this.size = row[6] as number
     this.blob = row[7] as number
+    this.internalOffsetMinutes = row[8] as number
     this.digest = new StoredDigest(row, places)
     this.#row = row
     this.#thread = thread

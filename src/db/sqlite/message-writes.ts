@@ -22,7 +22,8 @@ export function append(
     if (blob === undefined) throw new Fault('bug', 'a message without octets')
     storeDigest(write, blob, message)
     const flags = spelt(box, message.flags, true).join(' ')
-    return insert(write, box, flags, message.internalDate, message.digest.size, blob)
+    const { internalDate, internalOffsetMinutes } = message
+    return insert(write, box, { flags, internalDate, internalOffsetMinutes, size: message.digest.size, blob })
   })
   added(write, box, uids, delivered)
   return uids
@@ -64,30 +65,32 @@ function storeDigest(write: AccountWrite, blob: number, message: MessageRow): vo
   )
 }
 
-function insert(
-  write: AccountWrite,
-  box: Box,
-  flags: string,
-  internalDate: number,
-  size: number,
-  blob: number,
-): number {
+interface NewRow {
+  readonly flags: string
+  readonly internalDate: number
+  readonly internalOffsetMinutes: number
+  readonly size: number
+  readonly blob: number
+}
+
+function insert(write: AccountWrite, box: Box, row: NewRow): number {
   if (box.uidNext > maxUid) throw new Fault('over-quota', 'the mailbox has no UIDs left')
   const uid = box.uidNext++
   const modSeq = write.nextModSeq()
   write.sql.run(
-    'INSERT INTO messages (mailbox, uid, mod_seq, created_mod_seq, flags, internal_date, saved_at, size, blob) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO messages (mailbox, uid, mod_seq, created_mod_seq, flags, internal_date, internal_offset, saved_at, size, blob) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
     box.id,
     uid,
     modSeq,
     modSeq,
-    flags,
-    internalDate,
+    row.flags,
+    row.internalDate,
+    row.internalOffsetMinutes,
     write.context.now,
-    size,
-    blob,
+    row.size,
+    row.blob,
   )
-  count(write, box, flags, size, 1)
+  count(write, box, row.flags, row.size, 1)
   box.highestModSeq = modSeq
   return uid
 }
@@ -116,21 +119,27 @@ export function copy(write: AccountWrite, from: number, uids: UidSet, to: number
   // Read whole before anything is written: source and target may be one mailbox.
   const rows = uids.flatMap((range) =>
     write.sql.tuples(
-      'SELECT uid, flags, internal_date, size, blob FROM messages WHERE mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid',
+      'SELECT uid, flags, internal_date, internal_offset, size, blob FROM messages WHERE mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid',
       from,
       range.from,
       range.to,
     ),
   )
   const spellings = new Map<string, string>()
-  const copied = rows.map(([, given, internalDate, size, blob]) => {
+  const copied = rows.map(([, given, internalDate, internalOffset, size, blob]) => {
     const flags = String(given)
     let mine = spellings.get(flags)
     if (mine === undefined) {
       mine = spelt(target, flagList(flags), true).join(' ')
       spellings.set(flags, mine)
     }
-    return insert(write, target, mine, Number(internalDate), Number(size), Number(blob))
+    return insert(write, target, {
+      flags: mine,
+      internalDate: Number(internalDate),
+      internalOffsetMinutes: Number(internalOffset),
+      size: Number(size),
+      blob: Number(blob),
+    })
   })
   added(write, target, copied, false)
   return { uidValidity: target.uidValidity, source: rows.map(([uid]) => Number(uid)), target: copied }

@@ -13,6 +13,7 @@ export interface MessageRow {
   readonly octets: OctetsRef
   readonly digest: ComputedDigest
   readonly internalDate: number
+  readonly internalOffsetMinutes: number
   readonly flags: readonly string[]
 }
 

@@ -272,6 +272,10 @@ const migrations: readonly string[] = [
   `
   CREATE INDEX deliveries_target ON deliveries (target, next_at) WHERE next_at IS NOT NULL;
   `,
+  // The zone of INTERNALDATE, in minutes east of UTC.
+  `
+  ALTER TABLE messages ADD COLUMN internal_offset INTEGER NOT NULL DEFAULT 0;
+  `,
 ]
 
 /**

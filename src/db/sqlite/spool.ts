@@ -47,6 +47,7 @@ export function createSpool(kernel: Kernel): Spool {
         octets: octets.push(joined(message.octets)) - 1,
         digest: message.digest,
         internalDate: message.internalDate,
+        internalOffsetMinutes: message.internalOffsetMinutes ?? 0,
         flags: message.flags,
       })
       const rows = settlements.map((settlement) => ({

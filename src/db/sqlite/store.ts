@@ -40,6 +40,7 @@ export function createStore(kernel: Kernel): MailStore {
           octets: octets.push(joined(message.octets)) - 1,
           digest: message.digest,
           internalDate: message.internalDate,
+          internalOffsetMinutes: message.internalOffsetMinutes ?? 0,
           flags: message.flags,
         }))
         return { op: 'append', mailbox: operation.mailbox, messages }

@@ -14,7 +14,7 @@ export type AppendData = (session: Session, target: Mailbox) => Promise<readonly
 
 export interface Appended {
   readonly flags: readonly string[]
-  readonly date: number | undefined
+  readonly date: ReturnType<CommandInput['dateTime']> | undefined
   readonly data: AppendData
 }
 
@@ -66,7 +66,13 @@ export async function prepared(
   const digest = digestMessage(shown)
   if (!session.utf8 && hasEightBit(shown, digest.structure.bodyStart))
     return no('8-bit header fields need ENABLE UTF8=ACCEPT', 'CANNOT')
-  return { octets: [shown], digest, internalDate: date ?? now(), flags }
+  return {
+    octets: [shown],
+    digest,
+    internalDate: date?.epochMs ?? now(),
+    internalOffsetMinutes: date?.offsetMinutes,
+    flags,
+  }
 }
 
 export const append = command({

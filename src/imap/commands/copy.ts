@@ -3,13 +3,17 @@
 import type { Copied, Mailbox } from '../../store/store.ts'
 import { pairedSets } from '../../wire/imap/encode.ts'
 import { type Command, command, no, ok, type Reply } from '../command.ts'
+import { isCreatable } from '../mailbox-names.ts'
 import type { Session } from '../session.ts'
 import { syncExpunged } from '../sync.ts'
 
 /** The mailbox that is to receive, or why it cannot (AP-06). */
 export async function targetOf(session: Session, name: string): Promise<Mailbox | Reply> {
   const mailbox = await session.services.store.read(session.user.id, (view) => view.mailbox(name))
-  if (!mailbox) return no('there is no such mailbox', 'TRYCREATE')
+  if (!mailbox)
+    return isCreatable(name)
+      ? no('there is no such mailbox', 'TRYCREATE')
+      : no('no mailbox can have that name', 'CANNOT')
   if (!mailbox.selectable) return no('the name only holds other mailboxes', 'CANNOT')
   return mailbox
 }

@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer'
 import { type SearchKey, searchKeys, usesKey } from '../../wire/imap/search-keys.ts'
 import type { CommandInput } from '../../wire/imap/tokens.ts'
-import { bad, command, no, ok, type Reply } from '../command.ts'
+import { bad, command, no, type Reply } from '../command.ts'
 import { openContext, tagInUse } from '../context/open-context.ts'
 import { awareOfModSeq } from '../mod-seq.ts'
 import { findMessages, messageTest } from '../search/evaluate.ts'
@@ -12,6 +12,7 @@ import {
   type ReturnOptions,
   returnOptions,
   saveResult,
+  searched,
   tagCorrelator,
   tellEsearch,
   tellsAnything,
@@ -82,13 +83,13 @@ export const search = command({
       session.out.untagged(
         `SEARCH${numbers}${modSeq && found.length > 0 ? ` (MODSEQ ${highest(found)})` : ''}`,
       )
-      return ok('SEARCH completed')
+      return searched(session, 'SEARCH', uid)
     }
     if (options.save) saveResult(session, found, options)
     const correlator = tagCorrelator(session.tag)
     if (tellsAnything(options)) tellEsearch(session, found, options, { uid, modSeq, correlator })
     openContext(session, options, { found, test, uid, correlator })
-    return ok('SEARCH completed')
+    return searched(session, 'SEARCH', uid)
   },
 })
 

@@ -1,7 +1,7 @@
 /** SORT and UID SORT (RFC 5256 §3, RFC 5957), with return options (RFC 5267 §3). */
 import { type SearchKey, searchKeys, usesKey } from '../../wire/imap/search-keys.ts'
 import type { CommandInput } from '../../wire/imap/tokens.ts'
-import { command, ok } from '../command.ts'
+import { command } from '../command.ts'
 import { openContext, tagInUse } from '../context/open-context.ts'
 import { awareOfModSeq } from '../mod-seq.ts'
 import { findMessages, messageTest } from '../search/evaluate.ts'
@@ -11,6 +11,7 @@ import {
   type ReturnOptions,
   returnOptions,
   saveResult,
+  searched,
   tagCorrelator,
   tellEsearch,
   tellsAnything,
@@ -87,12 +88,12 @@ export const sort = command({
       const { uids } = session.view
       const numbers = found.map((m) => ` ${uid ? m.uid : uids.msnOf(m.uid)}`).join('')
       session.out.untagged(`SORT${numbers}${modSeq && found.length > 0 ? ` (MODSEQ ${highest(found)})` : ''}`)
-      return ok('SORT completed')
+      return searched(session, 'SORT', uid)
     }
     if (options.save) saveResult(session, found, options)
     const correlator = tagCorrelator(session.tag)
     if (tellsAnything(options)) tellEsearch(session, found, options, { uid, modSeq, correlator })
     openContext(session, options, { found, test, criteria, uid, correlator })
-    return ok('SORT completed')
+    return searched(session, 'SORT', uid)
   },
 })

@@ -2,11 +2,12 @@
 
 import { sortKey, unicodeCasemap } from '../../wire/imap/collation.ts'
 import { usesKey } from '../../wire/imap/search-keys.ts'
-import { command, ok } from '../command.ts'
+import { command } from '../command.ts'
 import { messageBatches } from '../messages.ts'
 import { awareOfModSeq } from '../mod-seq.ts'
 import { evaluate, type Found } from '../search/evaluate.ts'
 import { withFilters } from '../search/filters.ts'
+import { searched } from '../search/return-options.ts'
 import type { Session } from '../session.ts'
 import { type Thread, type ThreadMessage, threadBySubject, threadLists } from '../sorting/thread.ts'
 import { threadByReferences } from '../sorting/thread-references.ts'
@@ -72,6 +73,6 @@ export const thread = command({
     const found = await evaluate(session, search)
     const lists = threadLists(algorithm(await threadMessages(session, found, uid)))
     session.out.untagged(lists === '' ? 'THREAD' : `THREAD ${lists}`)
-    return ok('THREAD completed')
+    return searched(session, 'THREAD', uid)
   },
 })

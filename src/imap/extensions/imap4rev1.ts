@@ -24,7 +24,7 @@ export const imap4rev1: Extension = {
   fetchItems: {
     UID: () => uidItem,
     FLAGS: () => flagsItem,
-    INTERNALDATE: () => textItem('INTERNALDATE', (m) => dateTime(m.internalDate)),
+    INTERNALDATE: () => textItem('INTERNALDATE', (m) => dateTime(m.internalDate, m.internalOffsetMinutes)),
     'RFC822.SIZE': () => textItem('RFC822.SIZE', (m) => String(m.size)),
     ENVELOPE: () => textItem('ENVELOPE', (m) => m.digest.envelope, ['envelope']),
     BODYSTRUCTURE: () => textItem('BODYSTRUCTURE', (m) => m.digest.bodyStructure, ['bodyStructure']),

@@ -326,16 +326,17 @@ const unicode = (octets: string): string => Buffer.from(octets, 'latin1').toStri
 
 const dayMs = 86_400_000
 
+/** INTERNALDATE as it is shown. */
+const arrivedAt = (m: Message): number => m.internalDate + m.internalOffsetMinutes * 60_000
+
 /** Dates without time and zone; the Date field counts as it is written (SR-09, SR-10). */
 function dateTest(key: DateKey, date: number): Test {
   const day = (m: Message): number => {
     if (key.startsWith('sent')) {
       const { sentAt, sentOffsetMinutes } = m.digest
-      return Math.floor(
-        (sentAt === null ? m.internalDate : sentAt + (sentOffsetMinutes ?? 0) * 60_000) / dayMs,
-      )
+      return Math.floor((sentAt === null ? arrivedAt(m) : sentAt + (sentOffsetMinutes ?? 0) * 60_000) / dayMs)
     }
-    return Math.floor((key.startsWith('saved') ? m.savedAt : m.internalDate) / dayMs)
+    return Math.floor((key.startsWith('saved') ? m.savedAt : arrivedAt(m)) / dayMs)
   }
   const wanted = Math.floor(date / dayMs)
   if (key.endsWith('before')) return (m) => day(m) < wanted

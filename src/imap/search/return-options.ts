@@ -2,6 +2,7 @@
 import type { ModSeq, Uid } from '../../store/store.ts'
 import { numberSet } from '../../wire/imap/encode.ts'
 import type { CommandInput } from '../../wire/imap/tokens.ts'
+import { ok, type Reply } from '../command.ts'
 import { fetchItems } from '../commands/fetch.ts'
 import type { FetchItem } from '../fetch/item.ts'
 import type { Session } from '../session.ts'
@@ -132,3 +133,10 @@ export const highest = (found: readonly Found[]): ModSeq =>
 export const quotedTag = (tag: string): string => `"${tag.replace(/["\\]/g, '\\$&')}"`
 
 export const tagCorrelator = (tag: string): string => `TAG ${quotedTag(tag)}`
+
+/** What is gone, and may not be told yet, was left out (RFC 5530 §3, SR-18). */
+export const searched = (session: Session, name: string, uid: boolean): Reply =>
+  ok(
+    `${name} completed`,
+    (!uid || session.holdsExpunges) && session.view.heldBack.length > 0 ? 'EXPUNGEISSUED' : undefined,
+  )

@@ -45,13 +45,14 @@ export const responseText = (text: string): string =>
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 const two = (n: number): string => (n < 10 ? `0${n}` : String(n))
 
-/** date-time, in quotes: the day is padded with a space (SY-29). */
-export function dateTime(epochMs: number): string {
-  const d = new Date(epochMs)
+/** date-time, in quotes: the day is padded with a space (SY-29). Minutes east of UTC. */
+export function dateTime(epochMs: number, offsetMinutes = 0): string {
+  const d = new Date(epochMs + offsetMinutes * 60_000)
+  const zone = Math.abs(offsetMinutes)
   const day = d.getUTCDate()
   return `"${day < 10 ? ' ' : ''}${day}-${months[d.getUTCMonth()]}-${String(d.getUTCFullYear()).padStart(4, '0')} ${two(
     d.getUTCHours(),
-  )}:${two(d.getUTCMinutes())}:${two(d.getUTCSeconds())} +0000"`
+  )}:${two(d.getUTCMinutes())}:${two(d.getUTCSeconds())} ${offsetMinutes < 0 ? '-' : '+'}${two(Math.floor(zone / 60))}${two(zone % 60)}"`
 }
 
 /** Ascending numbers as a uid-set: 1:3,7. */

@@ -259,7 +259,7 @@ export class CommandInput {
   }
 
   /** RFC 3501 §9 date-time, to milliseconds since 1970. */
-  dateTime(): number {
+  dateTime(): { readonly epochMs: number; readonly offsetMinutes: number } {
     const match =
       /^([ 0-3]\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)$/.exec(this.#quoted()) ??
       this.fail('a date and time')
@@ -274,7 +274,7 @@ export class CommandInput {
     if (hour > 23 || minute > 59 || second > 60 || zoneHour > 23 || zoneMinute > 59)
       this.fail('a time of day')
     const east = (match[7] === '-' ? -1 : 1) * (zoneHour * 60 + zoneMinute)
-    return day + ((hour * 60 + minute - east) * 60 + second) * 1000
+    return { epochMs: day + ((hour * 60 + minute - east) * 60 + second) * 1000, offsetMinutes: east }
   }
 
   /** A date of SEARCH, quoted or not, as midnight UTC (SY-31). */
