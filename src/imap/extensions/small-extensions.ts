@@ -48,6 +48,7 @@ const unauthenticateCommand = command({
 
 export const unauthenticate: Extension = {
   capability: (session) => (session.services.mayUnauthenticate ? ['UNAUTHENTICATE'] : []),
+  title: 'UNAUTHENTICATE',
   source: 'RFC 8437',
   commands: [unauthenticateCommand],
 }
