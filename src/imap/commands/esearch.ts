@@ -12,6 +12,7 @@ import { withFilters } from '../search/filters.ts'
 import {
   type ReturnOptions,
   saveResult,
+  savingAtBest,
   tagCorrelator,
   tellEsearch,
   tellsAnything,
@@ -94,28 +95,27 @@ export const esearch = command({
   source: 'RFC 7377 §2',
   states: ['authenticated', 'selected'],
   parse: esearchArguments,
-  async run(args, session) {
-    const { sources, charset } = args
-    const options = args.options ?? all
-    const problem = sourceProblem(session, sources, options) ?? charsetProblem(charset, args.search)
-    if (problem) {
-      if (options.save && problem.status === 'NO' && session.selected) session.selected.result = []
-      return problem
-    }
-    const search = await withFilters(session, args.search)
-    if (usesKey(search, 'modseq')) awareOfModSeq(session)
-    if (usesKey(search, 'msn')) session.holdExpunges()
-    const mailboxes = await sourceMailboxes(session, sources)
-    if (mailboxes.length > maxMailboxes) return no(`at most ${maxMailboxes} mailboxes are searched`, 'LIMIT')
-    for (const mailbox of mailboxes) {
-      if (mailbox.id === session.selected?.shared.id)
-        await searchMailbox(session, search, options, mailbox, session.selected)
-      else await searchOther(session, search, options, mailbox)
-      await session.out.ready()
-    }
-    return ok('ESEARCH completed')
-  },
+  run: (args, session) => savingAtBest(session, args.options, () => runEsearch(args, session)),
 })
+
+async function runEsearch(args: EsearchArguments, session: Session): Promise<Reply> {
+  const { sources, charset } = args
+  const options = args.options ?? all
+  const problem = sourceProblem(session, sources, options) ?? charsetProblem(charset, args.search)
+  if (problem) return problem
+  const search = await withFilters(session, args.search)
+  if (usesKey(search, 'modseq')) awareOfModSeq(session)
+  if (usesKey(search, 'msn')) session.holdExpunges()
+  const mailboxes = await sourceMailboxes(session, sources)
+  if (mailboxes.length > maxMailboxes) return no(`at most ${maxMailboxes} mailboxes are searched`, 'LIMIT')
+  for (const mailbox of mailboxes) {
+    if (mailbox.id === session.selected?.shared.id)
+      await searchMailbox(session, search, options, mailbox, session.selected)
+    else await searchOther(session, search, options, mailbox)
+    await session.out.ready()
+  }
+  return ok('ESEARCH completed')
+}
 
 /** Nothing of a mailbox that is not selected changes, \Recent neither (MS-13). */
 async function searchOther(

@@ -12,6 +12,7 @@ import {
   type ReturnOptions,
   returnOptions,
   saveResult,
+  savingAtBest,
   searched,
   tagCorrelator,
   tellEsearch,
@@ -45,7 +46,11 @@ export function searchProgram(input: CommandInput, session: Session): SearchArgu
 /** What is wrong with the charset, or with strings that are not in it (SR-14, SR-15). */
 export function charsetProblem(charset: string | undefined, search: SearchKey): Reply | undefined {
   if (charset !== undefined && charset !== 'UTF-8' && charset !== 'US-ASCII')
-    return no('the charset is not supported', 'BADCHARSET (US-ASCII UTF-8)')
+    // A filter is UTF-8 itself, so that with it another charset is a mistake (FI-07).
+    return (usesKey(search, 'filter') ? bad : no)(
+      'the charset is not supported',
+      'BADCHARSET (US-ASCII UTF-8)',
+    )
   return stringsOf(search).every((octets) => isUtf8(Buffer.from(octets, 'latin1')))
     ? undefined
     : bad('a string is not UTF-8')
@@ -64,33 +69,34 @@ export const search = command({
   uid: 'too',
   expunges: 'uid-form',
   parse: (input, session) => searchProgram(input.sp(), session),
-  async run({ options: asked, charset, search: named }, session, uid) {
-    const options = asked ?? (session.rev2 ? { ...plain, all: true } : undefined)
-    const problem = tagInUse(session, options) ?? charsetProblem(charset, named)
-    if (problem) {
-      if (options?.save && problem.status === 'NO') session.view.result = []
-      return problem
-    }
-    const criteria = await withFilters(session, named)
-    const modSeq = usesKey(criteria, 'modseq')
-    if (modSeq) awareOfModSeq(session)
-    if (usesKey(criteria, 'msn')) session.holdExpunges()
-    const test = await messageTest(session, criteria, session.view)
-    const found = await findMessages(session, test)
-    if (!options) {
-      const { uids } = session.view
-      const numbers = found.map((m) => ` ${uid ? m.uid : uids.msnOf(m.uid)}`).join('')
-      session.out.untagged(
-        `SEARCH${numbers}${modSeq && found.length > 0 ? ` (MODSEQ ${highest(found)})` : ''}`,
-      )
-      return searched(session, 'SEARCH', uid)
-    }
-    if (options.save) saveResult(session, found, options)
-    const correlator = tagCorrelator(session.tag)
-    if (tellsAnything(options)) tellEsearch(session, found, options, { uid, modSeq, correlator })
-    openContext(session, options, { found, test, uid, correlator })
-    return searched(session, 'SEARCH', uid)
-  },
+  run: (args, session, uid) => savingAtBest(session, args.options, () => runSearch(args, session, uid)),
 })
+
+async function runSearch(
+  { options: asked, charset, search: named }: SearchArguments,
+  session: Session,
+  uid: boolean,
+): Promise<Reply> {
+  const options = asked ?? (session.rev2 ? { ...plain, all: true } : undefined)
+  const problem = tagInUse(session, options) ?? charsetProblem(charset, named)
+  if (problem) return problem
+  const criteria = await withFilters(session, named)
+  const modSeq = usesKey(criteria, 'modseq')
+  if (modSeq) awareOfModSeq(session)
+  if (usesKey(criteria, 'msn')) session.holdExpunges()
+  const test = await messageTest(session, criteria, session.view)
+  const found = await findMessages(session, test)
+  if (!options) {
+    const { uids } = session.view
+    const numbers = found.map((m) => ` ${uid ? m.uid : uids.msnOf(m.uid)}`).join('')
+    session.out.untagged(`SEARCH${numbers}${modSeq && found.length > 0 ? ` (MODSEQ ${highest(found)})` : ''}`)
+    return searched(session, 'SEARCH', uid)
+  }
+  if (options.save) saveResult(session, found, options)
+  const correlator = tagCorrelator(session.tag)
+  if (tellsAnything(options)) tellEsearch(session, found, options, { uid, modSeq, correlator })
+  openContext(session, options, { found, test, uid, correlator })
+  return searched(session, 'SEARCH', uid)
+}
 
 const plain: ReturnOptions = { min: false, max: false, all: false, count: false, save: false }

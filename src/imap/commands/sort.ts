@@ -1,7 +1,7 @@
 /** SORT and UID SORT (RFC 5256 §3, RFC 5957), with return options (RFC 5267 §3). */
 import { type SearchKey, searchKeys, usesKey } from '../../wire/imap/search-keys.ts'
 import type { CommandInput } from '../../wire/imap/tokens.ts'
-import { command } from '../command.ts'
+import { command, type Reply } from '../command.ts'
 import { openContext, tagInUse } from '../context/open-context.ts'
 import { awareOfModSeq } from '../mod-seq.ts'
 import { findMessages, messageTest } from '../search/evaluate.ts'
@@ -11,6 +11,7 @@ import {
   type ReturnOptions,
   returnOptions,
   saveResult,
+  savingAtBest,
   searched,
   tagCorrelator,
   tellEsearch,
@@ -70,30 +71,33 @@ export const sort = command({
   uid: 'too',
   expunges: 'uid-form',
   parse: sortArguments,
-  async run({ options, criteria, charset, search: named }, session, uid) {
-    const problem = tagInUse(session, options) ?? charsetProblem(charset, named)
-    if (problem) {
-      if (options?.save && problem.status === 'NO') session.view.result = []
-      return problem
-    }
-    const search = await withFilters(session, named)
-    const modSeq = usesKey(search, 'modseq')
-    if (modSeq) awareOfModSeq(session)
-    if (usesKey(search, 'msn')) session.holdExpunges()
-    const test = await messageTest(session, search, session.view)
-    const found = await sortFound(session, await findMessages(session, test), criteria, {
-      records: options?.update !== undefined,
-    })
-    if (!options) {
-      const { uids } = session.view
-      const numbers = found.map((m) => ` ${uid ? m.uid : uids.msnOf(m.uid)}`).join('')
-      session.out.untagged(`SORT${numbers}${modSeq && found.length > 0 ? ` (MODSEQ ${highest(found)})` : ''}`)
-      return searched(session, 'SORT', uid)
-    }
-    if (options.save) saveResult(session, found, options)
-    const correlator = tagCorrelator(session.tag)
-    if (tellsAnything(options)) tellEsearch(session, found, options, { uid, modSeq, correlator })
-    openContext(session, options, { found, test, criteria, uid, correlator })
-    return searched(session, 'SORT', uid)
-  },
+  run: (args, session, uid) => savingAtBest(session, args.options, () => runSort(args, session, uid)),
 })
+
+async function runSort(
+  { options, criteria, charset, search: named }: SortArguments,
+  session: Session,
+  uid: boolean,
+): Promise<Reply> {
+  const problem = tagInUse(session, options) ?? charsetProblem(charset, named)
+  if (problem) return problem
+  const search = await withFilters(session, named)
+  const modSeq = usesKey(search, 'modseq')
+  if (modSeq) awareOfModSeq(session)
+  if (usesKey(search, 'msn')) session.holdExpunges()
+  const test = await messageTest(session, search, session.view)
+  const found = await sortFound(session, await findMessages(session, test), criteria, {
+    records: options?.update !== undefined,
+  })
+  if (!options) {
+    const { uids } = session.view
+    const numbers = found.map((m) => ` ${uid ? m.uid : uids.msnOf(m.uid)}`).join('')
+    session.out.untagged(`SORT${numbers}${modSeq && found.length > 0 ? ` (MODSEQ ${highest(found)})` : ''}`)
+    return searched(session, 'SORT', uid)
+  }
+  if (options.save) saveResult(session, found, options)
+  const correlator = tagCorrelator(session.tag)
+  if (tellsAnything(options)) tellEsearch(session, found, options, { uid, modSeq, correlator })
+  openContext(session, options, { found, test, criteria, uid, correlator })
+  return searched(session, 'SORT', uid)
+}

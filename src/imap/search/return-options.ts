@@ -1,10 +1,12 @@
 /** RETURN (...) of SEARCH, SORT and their kin (RFC 4731, RFC 5182, RFC 5267), and the ESEARCH response. */
+import { asFault } from '../../model/fault.ts'
 import type { ModSeq, Uid } from '../../store/store.ts'
 import { numberSet } from '../../wire/imap/encode.ts'
 import type { CommandInput } from '../../wire/imap/tokens.ts'
 import { ok, type Reply } from '../command.ts'
 import { fetchItems } from '../commands/fetch.ts'
 import type { FetchItem } from '../fetch/item.ts'
+import { responseFor } from '../response-for.ts'
 import type { Session } from '../session.ts'
 import { uidSetOf } from '../view/uid-list.ts'
 import type { Found } from './evaluate.ts'
@@ -82,6 +84,26 @@ export function saveResult(session: Session, found: readonly Found[], options: R
   const only = (min || max) && !all && !count && !partial
   const kept = only ? [...(min ? found.slice(0, 1) : []), ...(max ? found.slice(-1) : [])] : found
   session.view.result = uidSetOf([...new Set(kept.map((m) => m.uid))].sort((a, b) => a - b))
+}
+
+/** A search that was to save its result and is answered NO leaves nothing saved (ES-12). */
+export async function savingAtBest(
+  session: Session,
+  options: ReturnOptions | undefined,
+  search: () => Promise<Reply>,
+): Promise<Reply> {
+  const before = session.selected
+  const answered = ({ status }: Reply): void => {
+    if (status === 'NO' && options?.save && before) before.result = []
+  }
+  try {
+    const reply = await search()
+    answered(reply)
+    return reply
+  } catch (error) {
+    answered(responseFor(asFault(error)))
+    throw error
+  }
 }
 
 export interface EsearchForm {
