@@ -130,6 +130,9 @@ const Config = Type.Object(
     smtputf8: Bool,
     criticality: Type.Union([Type.Literal('relaxed'), Type.Literal('strict')]),
     mm4: Type.Optional(Type.Object({ ackTimeout: Count }, closed)),
+    stripSignature: Type.Optional(Bool),
+    resent: Type.Optional(Type.Object({ inferTo: Bool }, closed)),
+    mdn: Type.Optional(Type.Object({ allowForeignTarget: Bool }, closed)),
     aliases: Type.Optional(Type.Record(Str, Str)),
     subaddressing: Type.Optional(Bool),
     listen: Type.Object(

@@ -36,6 +36,12 @@ export interface Settings {
   readonly criticality: 'relaxed' | 'strict'
   /** ackTimeout: seconds to wait for an MM4 answer before the request is sent again (MAP-210). Default 600. */
   readonly mm4?: { readonly ackTimeout: number } | undefined
+  /** What a signature line and all below it say does not reach handsets (CNT-046). Default false. */
+  readonly stripSignature?: boolean | undefined
+  /** The first To of a resent message is taken from who resent it, as the RFC's example has it (AMB-16). Default false. */
+  readonly resent?: { readonly inferTo: boolean } | undefined
+  /** Read reports go to one other address than the reverse-path, too (AMB-22). Default false. */
+  readonly mdn?: { readonly allowForeignTarget: boolean } | undefined
   /** Local aliases at served domains: local part -> number or address (ADR-027). */
   readonly aliases?: Readonly<Record<string, string>> | undefined
   /** `alias+tag@` is the alias too (ADR-029, RFC 5233); never applied to numbers. Default false. */

@@ -1,5 +1,6 @@
 /** Delivery into the embedded store, in the transaction that settles the queue (QUE-060, QUE-061). */
 import { writeMail } from '../mapping/carriers/mail.ts'
+import { fromXtext } from '../mapping/xtext.ts'
 import type { MailboxDelivery, Outcome } from '../model/queue.ts'
 import { isRefusal } from '../model/refusal.ts'
 import type { Settings } from '../model/settings.ts'
@@ -11,6 +12,12 @@ import { traceField } from './pass-through.ts'
 
 /** What the store can carry: everything a next hop may offer that writeMail asks about. */
 const extensions: ReadonlyMap<string, string> = new Map([['8BITMIME', '']])
+
+/** The address without its xtext (RFC 3464 §2.3.1), where it then still fits a header field. */
+function originalRecipient(orcpt: string): string {
+  const decoded = fromXtext(orcpt)
+  return /^[\x21-\x7e]+$/.test(decoded) ? decoded : orcpt
+}
 
 export function createMailboxAdapter(
   settings: Settings,
@@ -40,7 +47,7 @@ export function createMailboxAdapter(
             : undefined
         const top = [
           writeField('Return-Path', `<${mail.reversePath ?? ''}>`),
-          ...(orcpt ? [writeField('Original-Recipient', orcpt)] : []),
+          ...(orcpt ? [writeField('Original-Recipient', originalRecipient(orcpt))] : []),
         ].join('')
         const octets = Buffer.concat([Buffer.from(top + mail.trace, 'latin1'), ...mail.octets])
         if (!(await hasRoom(recipient.account, octets.length))) {

@@ -4,8 +4,7 @@ import type { Route, Settings } from '../model/settings.ts'
 
 /** A target of ADR-041; undefined: there is no way. `by-number` is never returned. */
 export function routeOf(party: Party, settings: Settings): string | undefined {
-  const found =
-    party.kind === 'mail' ? mailRoute(party.value, settings.routes) : numberRoute(party, settings.routes)
+  const found = party.kind === 'mail' ? mailRoute(party.value, settings.routes) : numberRoute(party, settings)
   // A name at a domain of numbers is no number: nobody is there (ADR-027).
   return found === 'by-number' ? undefined : found
 }
@@ -24,9 +23,12 @@ function mailRoute(addrSpec: string, routes: readonly Route[]): string | undefin
   return routes.find((r) => r.match === 'domain:*')?.to
 }
 
-function numberRoute(party: Party, routes: readonly Route[]): string | undefined {
+function numberRoute(party: Party, { routes, gateway }: Settings): string | undefined {
+  if (party.kind !== 'shortcode' && party.kind !== 'number') return undefined
+  const exact = [party.value, `${party.value}@${gateway.mmsDomain}`].map((a) => `address:${a.toLowerCase()}`)
+  const own = routes.find((r) => exact.includes(r.match.toLowerCase()))
+  if (own) return own.to
   if (party.kind === 'shortcode') return routes.find((r) => r.match === `shortcode:${party.value}`)?.to
-  if (party.kind !== 'number') return undefined
   let best: { length: number; to: string } | undefined
   for (const route of routes) {
     if (!route.match.startsWith('number:')) continue

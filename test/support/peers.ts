@@ -23,6 +23,8 @@ export interface FakeMmsc {
   readonly received: Submitted[]
   /** MM7 status of the next answers; a number above 999, or an HTTP status. */
   status: number
+  /** Details of the next answers. */
+  details?: string
   close(): Promise<void>
 }
 
@@ -47,7 +49,11 @@ export async function fakeMmsc(port = 0): Promise<FakeMmsc> {
       namespace: message.namespace,
       body: element('SubmitRsp', [
         element('MM7Version', '6.8.0'),
-        element('Status', [element('StatusCode', String(mmsc.status)), element('StatusText', 'as told')]),
+        element('Status', [
+          element('StatusCode', String(mmsc.status)),
+          element('StatusText', 'as told'),
+          ...(mmsc.details === undefined ? [] : [element('Details', mmsc.details)]),
+        ]),
         ...(mmsc.status === 1000 ? [element('MessageID', id)] : []),
       ]),
     })

@@ -11,7 +11,7 @@ import { dataImages, htmlToText, imageReferences } from './html.ts'
 import { isTrackingPixel } from './image-size.ts'
 import { readPart, textBody } from './read-content.ts'
 import { contentId, findReferred } from './references.ts'
-import { isPgp, textOf } from './text.ts'
+import { isPgp, textOf, withoutSignature } from './text.ts'
 
 export type Leaf = Extract<Part, { kind: 'leaf' }>
 type Multi = Extract<Part, { kind: 'multi' }>
@@ -92,7 +92,8 @@ function collect(part: Part, out: Collected, at: Place, ctx: MappingContext): vo
   if (part.type === 'text/html') out.parts.push(fromHtml(part), ...dataImages(textOf(part), at.maxOctets))
   else if (part.type === 'message/rfc822' || part.type === 'message/global')
     collectMessage(part, out, at, ctx)
-  else if (part.type === 'text/plain') out.parts.push(isPgp(part) ? part : plain(part))
+  else if (part.type === 'text/plain')
+    out.parts.push(isPgp(part) ? part : plain(part, ctx.settings.stripSignature))
   else if (allowed.has(part.type) || isVcard(part)) {
     if (part.type !== 'application/smil' && !isTrackingPixel(part)) out.parts.push(card(part))
   } else {
@@ -102,11 +103,11 @@ function collect(part: Part, out: Collected, at: Place, ctx: MappingContext): vo
   }
 }
 
-export const plain = (part: Leaf): Leaf => ({
+export const plain = (part: Leaf, stripSignature = false): Leaf => ({
   ...part,
   charset: 'utf-8',
   params: [{ name: 'charset', value: 'utf-8' }, ...part.params.filter((p) => p.name === 'name')],
-  body: textBody(textOf(part)),
+  body: textBody(stripSignature ? withoutSignature(textOf(part)) : textOf(part)),
 })
 
 const isVcard = (part: Leaf): boolean =>

@@ -88,6 +88,18 @@ export function textOf(part: Leaf): string {
   return joined.slice(0, end).join('\r\n')
 }
 
+/** All above the last signature line, dash dash blank (CNT-046). */
+export function withoutSignature(text: string): string {
+  const lines = text.split('\r\n')
+  const at = lines.lastIndexOf('-- ')
+  return at < 0
+    ? text
+    : lines
+        .slice(0, at)
+        .join('\r\n')
+        .replace(/(\r\n)+$/, '')
+}
+
 /** RFC 3676 §4: a line that ends in a blank goes on in the next of the same quote depth; a signature line never does. */
 function joinFlowed(lines: readonly string[], delSp: boolean): string[] {
   const out: string[] = []

@@ -7,7 +7,7 @@ export const readReply: Element = {
   source: 'RFC 4356 §2.1.3.2, §2.1.3.3; RFC 8098 §2.1',
   mail: {
     owns: ['Disposition-Notification-To', 'Disposition-Notification-Options'],
-    read(mail, mm) {
+    read(mail, mm, ctx) {
       const value = mail.field('Disposition-Notification-To')
       if (value === undefined) return
       const targets = parseAddressList(value).flatMap((i) =>
@@ -16,7 +16,8 @@ export const readReply: Element = {
       mm.dispositionTo = targets
       const path = mail.envelope.mailFrom.path
       // Another address than the reverse-path would need the user's consent, which cannot be asked.
-      if (targets.length === 1 && path !== null && targets[0]?.toLowerCase() === path.toLowerCase())
+      if (path === null || targets.length !== 1) return
+      if (targets[0]?.toLowerCase() === path.toLowerCase() || ctx.settings.mdn?.allowForeignTarget)
         mm.readReply = true
     },
     write(mm, mail) {

@@ -6,7 +6,7 @@ import type { XmlElement } from '../../wire/mm7/message.ts'
 import { addressKey, mailParty, partyFromMms, partyOfMailbox } from '../addresses.ts'
 import type { MappingContext } from '../context.ts'
 import { type Element, type MailSource, oneLine } from '../element.ts'
-import { firstSend } from '../history.ts'
+import { firstSend, sendHistory } from '../history.ts'
 import { addressField } from '../mail-address.ts'
 import { mm4AddressField, mm4Parties, mm4PathParty } from '../mm4-address.ts'
 import { addressElement, writtenAddress } from '../mm7-address.ts'
@@ -26,9 +26,12 @@ export const recipients: Element = {
       mm.recipients = shownAndServed((field) => shown(mail, field, ctx), served)
     },
     write(mm, mail, ctx) {
-      // Whom the original went to is not known any more (MAP-102, AMB-16).
+      // Whom the original went to is not known any more (MAP-102), unless who sent it on is believed to be it (AMB-16).
       if (firstSend(mm)) {
-        mail.add('To', 'unrecoverable-recipients:;')
+        const next = sendHistory(mm)[1]?.by ?? mm.from ?? [mm.sender]
+        const inferred = ctx.settings.resent?.inferTo ? addressField(next, ctx.settings) : ''
+        if (isRefusal(inferred)) return inferred
+        mail.add('To', inferred === '' ? 'unrecoverable-recipients:;' : inferred)
         return
       }
       let any = false

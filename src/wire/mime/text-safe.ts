@@ -2,6 +2,7 @@
  * A binary message (RFC 3030, RFC 3516 §4.4) in a form that any client can be shown (RFC 3516 §6): parts that hold NUL are
  * put into base64, everything else stays octet for octet.
  */
+import { base64Lines } from './base64-lines.ts'
 import { type MimeNode, storeScanLimits } from './node.ts'
 import { scanMessage } from './scan.ts'
 
@@ -48,8 +49,3 @@ function leavesOf(node: MimeNode): MimeNode[] {
 /** NUL in a header, preamble or between parts carries nothing (RFC 5322 §4). */
 const withoutNul = (octets: Uint8Array): Uint8Array =>
   octets.includes(nul) ? octets.filter((octet) => octet !== nul) : octets
-
-export function base64Lines(octets: Uint8Array): Buffer {
-  const text = Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('base64')
-  return Buffer.from(text.replace(/.{76}(?=.)/g, '$&\r\n'), 'latin1')
-}

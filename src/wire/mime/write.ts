@@ -1,5 +1,7 @@
 /** Writes a MIME entity: transfer encodings of CNT-008, fresh boundaries, CRLF throughout (RFC 2045, 2046, 2387). */
+
 import type { Field, Param, Part } from '../../model/neutral.ts'
+import { base64Lines } from './base64-lines.ts'
 import { writeField, writeParameter } from './write-header.ts'
 
 export interface WriteOptions {
@@ -65,7 +67,7 @@ function leaf(part: Leaf, options: WriteOptions): WrittenEntity {
     ...(encoding === '7bit' ? [] : [{ name: 'Content-Transfer-Encoding', value: encoding }]),
     ...others(part.headers),
   ]
-  if (encoding === 'base64') return { fields, body: base64Lines(part) }
+  if (encoding === 'base64') return { fields, body: base64Body(part) }
   return { fields, body: [encoding === 'quoted-printable' ? encodeQuotedPrintable(octets) : octets] }
 }
 
@@ -98,14 +100,10 @@ function textEncoding(octets: Uint8Array, eightBit: boolean): '7bit' | '8bit' | 
 }
 
 /** Base64 in lines of 76; content that came so is passed on without being decoded. */
-function base64Lines(part: Leaf): Uint8Array[] {
+function base64Body(part: Leaf): Uint8Array[] {
   const { encoded } = part.body
   if (encoded?.encoding === 'base64' && isTidyBase64(encoded.octets)) return [encoded.octets]
-  const octets = part.body.octets()
-  const text = Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('base64')
-  const lines: string[] = []
-  for (let i = 0; i < text.length; i += 76) lines.push(text.slice(i, i + 76))
-  return [Buffer.from(lines.join('\r\n'), 'latin1')]
+  return [base64Lines(part.body.octets())]
 }
 
 /**
@@ -134,7 +132,12 @@ function isTidyBase64(octets: Uint8Array): boolean {
   let last = text.length - 1
   while (last > 0 && ((text[last] ?? 0) === 10 || text[last] === 13)) last--
   const padding = text[last] === 61 ? (text[last - 1] === 61 ? 2 : 1) : 0
-  return Buffer.from(text.toString('latin1'), 'base64').length === (characters / 4) * 3 - padding
+  // Whole lines, as many as hold whole groups of four characters: never all of it as text.
+  const block = width * 1024
+  let decoded = 0
+  for (let at = 0; at < text.length; at += block)
+    decoded += Buffer.from(text.toString('latin1', at, Math.min(text.length, at + block)), 'base64').length
+  return decoded === (characters / 4) * 3 - padding
 }
 
 /** RFC 2045 §6.7, text mode: CRLF stays, lines of at most 76 characters. */

@@ -1,5 +1,6 @@
 /** Charsets by MIBenum (IANA), those that handsets use. */
 const names = new Map<number, string>([
+  [0, 'us-ascii'],
   [3, 'us-ascii'],
   [4, 'iso-8859-1'],
   [5, 'iso-8859-2'],
@@ -22,6 +23,7 @@ const names = new Map<number, string>([
   [113, 'gbk'],
   [114, 'gb18030'],
   [1000, 'iso-10646-ucs-2'],
+  [1012, 'utf-7'],
   [1013, 'utf-16be'],
   [1014, 'utf-16le'],
   [1015, 'utf-16'],
