@@ -19,6 +19,7 @@ const httpStatusOf: Readonly<Record<FaultKind, number>> = {
   'too-large': 413,
   'content-refused': 422,
   'over-quota': 507,
+  limit: 409,
   unavailable: 503,
   bug: 500,
 }

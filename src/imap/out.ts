@@ -3,6 +3,7 @@
  * client (FE-28). Strings are octet strings.
  */
 
+import { Fault } from '../model/fault.ts'
 import { responseText } from '../wire/imap/encode.ts'
 import type { Reply } from './command.ts'
 
@@ -31,17 +32,32 @@ export class Out {
   readonly #outgoing: Outgoing
   /** Of `outgoing`, this client's. */
   #counted = 0
+  readonly #onTaken: () => void
   #text = ''
+  #halfway = false
 
-  constructor(sink: Sink, outgoing: Outgoing) {
+  /** `onTaken`: the client has taken a good part of a long answer. */
+  constructor(sink: Sink, outgoing: Outgoing, onTaken: () => void) {
     this.#sink = sink
     this.#outgoing = outgoing
+    this.#onTaken = onTaken
+  }
+
+  /** A response has begun whose end was not written: whatever else is said would be taken for a piece of it. */
+  get halfway(): boolean {
+    return this.#halfway
   }
 
   /** Text of a line under way. */
   text(octets: string): void {
     this.#text += octets
+    this.#mark(octets)
     if (this.#text.length >= pieceCharacters) this.flush()
+  }
+
+  /** A line end ends a response, unless it ends the announcement of a literal. */
+  #mark(octets: string): void {
+    if (octets !== '') this.#halfway = !octets.endsWith('\n') || octets.endsWith('}\r\n')
   }
 
   /** One untagged response, without `* ` and line end. */
@@ -50,7 +66,7 @@ export class Out {
   }
 
   /** A status response with an optional code. */
-  status(tag: string, reply: Reply): void {
+  status(tag: string, reply: Omit<Reply, 'status'> & { readonly status: Reply['status'] | 'BYE' }): void {
     const code = reply.code === undefined ? '' : `[${reply.code}] `
     this.text(`${tag} ${reply.status} ${code}${responseText(reply.text)}\r\n`)
   }
@@ -58,6 +74,7 @@ export class Out {
   /** Text that holds a secret: under COMPRESS it shares no dictionary with anything else (CO-12). */
   secret(octets: string): void {
     this.flush()
+    this.#mark(octets)
     this.#sink.write(octets, true)
   }
 
@@ -71,10 +88,27 @@ export class Out {
     const buffer = Buffer.from(octets.buffer, octets.byteOffset, octets.length)
     if (octets.length <= 4096) {
       this.text(buffer.toString('latin1'))
+      this.#halfway = true
       return
     }
     this.flush()
+    this.#halfway = true
     this.#sink.write(buffer)
+  }
+
+  /**
+   * The octets of a literal that was announced with `size`, at the client's pace.
+   * @throws Fault 'bug' when they are not as many: the connection cannot go on (FE-27)
+   */
+  async stream(size: number, content: AsyncIterable<Uint8Array>): Promise<void> {
+    let left = size
+    for await (const chunk of content) {
+      left -= chunk.length
+      if (left < 0) break
+      this.octets(chunk)
+      await this.ready()
+    }
+    if (left !== 0) throw new Fault('bug', 'a literal has not the size that was announced')
   }
 
   /** A literal whose octets are at hand. */
@@ -116,5 +150,6 @@ export class Out {
     if (!this.full) return
     this.flush()
     await this.#sink.drained()
+    this.#onTaken()
   }
 }

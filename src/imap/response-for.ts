@@ -14,6 +14,8 @@ const answers: Readonly<Record<FaultKind, (text: string) => Reply>> = {
   'too-large': (text) => no(text, 'TOOBIG'),
   'content-refused': (text) => no(text, 'CANNOT'),
   'over-quota': (text) => no(text, 'OVERQUOTA'),
+  // Nothing that the user deletes elsewhere makes room for it (SE-18, RFC 9051 §7.1).
+  limit: (text) => no(text, 'LIMIT'),
   unavailable: (text) => no(text, 'UNAVAILABLE'),
   bug: () => no('internal error', 'SERVERBUG'),
 }

@@ -46,6 +46,8 @@ export interface ImapServer {
 
 /** How often silent sessions are looked for. */
 const sweepMs = 1000
+/** Sweeps until the account of each session has been looked up. */
+const accountCheckSweeps = 5
 
 export function createImapServer(options: ImapServerOptions): ImapServer {
   const { limits, now } = options
@@ -131,11 +133,25 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
     session.greet()
   }
 
+  let sweeps = 0
+  /** Ends sessions of accounts that were removed, and of their namesakes made since: they are not theirs. */
+  const checkAccount = async (session: Session, account: Account): Promise<void> => {
+    const found = await options.directory.find(account.address)
+    if (found?.id !== account.id && session.account === account) session.bye('the account was removed')
+  }
+
   const sweep = setInterval(() => {
     const at = now()
+    sweeps += 1
     for (const session of sessions) {
       if (session.deadline <= at) session.bye(session.account ? 'idle for too long' : 'login took too long')
       else session.tick(at)
+      const { account, origin } = session
+      // A few of them each time: the directory is asked of each session once in that many seconds.
+      if (account && origin % accountCheckSweeps === sweeps % accountCheckSweeps)
+        checkAccount(session, account).catch((error: unknown) =>
+          options.log('warn', 'the directory cannot be asked', { error: String(error) }),
+        )
     }
   }, sweepMs)
   sweep.unref()

@@ -1,41 +1,27 @@
-/** One client's session: reads its commands, runs them one after the other, tells what changed (RFC 3501 §3, §5). */
+/** One client's session: its account, its mailbox and what is told of them, from greeting to BYE (RFC 3501 §3, §5). */
 import { type Channel as AuthChannel, channelOf } from '../auth/channel.ts'
 import type { Account } from '../auth/credentials.ts'
 import type { Login, SaslContext } from '../auth/sasl.ts'
 import type { TokenEntries } from '../auth/token-entries.ts'
-import { asFault, Fault } from '../model/fault.ts'
+import { Fault } from '../model/fault.ts'
 import type { EpochMs } from '../model/units.ts'
 import type { OperationResult, StoreOperation } from '../store/store.ts'
 import { type Collation, unicodeCasemap } from '../wire/imap/collation.ts'
-import {
-  CommandFraming,
-  type CommandPart,
-  type FramingEvent,
-  type ReceivedPart,
-  tagOf,
-} from '../wire/imap/framing.ts'
-import { CommandInput } from '../wire/imap/tokens.ts'
+import { CommandFraming } from '../wire/imap/framing.ts'
 import type { Channel } from './channel.ts'
-import { bad, type Command, no, ok, type Reply, type State } from './command.ts'
-import { withoutLarge } from './literals.ts'
+import { ok, type State } from './command.ts'
+import { CommandLoop } from './command-loop.ts'
 import type { MetadataNews } from './metadata-news.ts'
 import type { Notify } from './notify/notify.ts'
 import { Out } from './out.ts'
-import { responseFor } from './response-for.ts'
 import type { Services } from './services.ts'
-import { ownWrite, sync, tellHeldBack } from './sync.ts'
+import { ownWrite, sync } from './sync.ts'
 import { Unasked } from './unasked.ts'
 import type { Selected } from './view/selected.ts'
 
 /** Limits before login (8.5, IR-07): the response of a SASL mechanism must fit in a line. */
 const beforeLogin = { lineOctets: 16_384, literalOctets: 8192, messageOctets: 0 }
 const literalOctets = 1_048_576
-/** Octets read ahead of the command that runs before the client has to wait. */
-const readAhead = 1_048_576
-const badBeforeLogin = 5
-/** Nobody needs more of them to log in; floods of ID or NOOP end here (SC-41). */
-const commandsBeforeLogin = 100
-const badAfterLogin = 50
 
 export class Session {
   readonly services: Services
@@ -62,16 +48,10 @@ export class Session {
   condstore = false
   /** Instant after which the client is taken to be gone. */
   deadline: number
-  /** Tag of the command under way. */
-  tag = '*'
   /** What is told between commands. */
   readonly unasked = new Unasked(this)
-  #running = false
+  readonly #commands = new CommandLoop(this)
   #ended = false
-  #bad = 0
-  /** Commands since the session was last somebody's (SC-41). */
-  #early = 0
-  #line: ((text: string | undefined) => void) | undefined
   /** Run when the session leaves its mailbox, its account, or ends. */
   readonly #onDeselect = new Set<() => void>()
   readonly #onLogout = new Set<() => void>()
@@ -81,9 +61,9 @@ export class Session {
     this.origin = services.newOrigin()
     this.ip = ip
     this.framing = new CommandFraming(beforeLogin, services.literals)
-    this.framing.onDrained = () => this.#readOn()
+    this.framing.onDrained = () => this.#commands.readOn()
     this.channel = channel(this)
-    this.out = new Out(this.channel, services.outgoing)
+    this.out = new Out(this.channel, services.outgoing, () => this.stillHere())
     this.deadline = services.now() + services.limits.preAuthMs
   }
 
@@ -115,7 +95,7 @@ export class Session {
   /** TLS began: nothing that was learnt in the clear counts (TL-03, SC-04). */
   newChannel(): void {
     this.#auth = undefined
-    this.#bad = 0
+    this.#commands.forgiveBad()
   }
 
   /** The account of a session that the registry let through. */
@@ -140,191 +120,56 @@ export class Session {
 
   /** Octets from the client. */
   feed(octets: Buffer): void {
-    if (this.#ended) return
-    this.framing.push(octets)
-    if (this.#line) this.#offerLine()
-    else if (!this.#running) void this.#run()
-    if (this.framing.queued > readAhead) this.channel.throttle(true)
+    if (!this.#ended) this.#commands.feed(octets)
   }
 
-  #readOn(): void {
-    if (this.framing.queued <= readAhead) this.channel.throttle(false)
-  }
-
-  async #run(): Promise<void> {
-    this.#running = true
-    try {
-      await this.unasked.pause()
-      while (!this.#ended) {
-        const event = this.framing.next()
-        if (event) {
-          this.#readOn()
-          await this.#handle(event)
-        } else if (this.unasked.isDue) await this.unasked.tellPending()
-        else break
-      }
-      this.out.flush()
-    } catch (error) {
-      this.broken(error)
-    } finally {
-      this.#running = false
-    }
+  /** Tag of the command under way. */
+  get tag(): string {
+    return this.#commands.tag
   }
 
   /** Commands are under way. */
   get isRunning(): boolean {
-    return this.#running
-  }
-
-  /** What went wrong between commands ends the session. */
-  broken(error: unknown): void {
-    if (this.channel.gone) return
-    if (error instanceof Fault && error.kind === 'unavailable') {
-      this.bye(error.message)
-      return
-    }
-    this.services.log('error', 'an IMAP session failed', { error: String((error as Error)?.stack ?? error) })
-    this.bye('internal error', 'SERVERBUG')
+    return this.#commands.isRunning
   }
 
   /** The next line of the client that is no command: the answer to a challenge, DONE. undefined: the client is gone. */
   readLine(): Promise<string | undefined> {
-    this.out.flush()
-    return new Promise((resolve) => {
-      this.#line = resolve
-      this.#offerLine()
-    })
+    return this.#commands.readLine()
   }
 
-  #offerLine(): void {
-    const event = this.framing.next('line')
-    if (!event) return
-    const resolve = this.#line
-    this.#line = undefined
-    resolve?.(event.kind === 'line' ? event.text : '')
-  }
-
-  async #handle(event: FramingEvent): Promise<void> {
-    switch (event.kind) {
-      case 'literal': {
-        const refused = await this.#refusesLiteral(event.parts)
-        if (refused) {
-          this.framing.refuse()
-          this.#answer(tagOf(event.parts[0] ?? '') ?? '*', refused)
-        } else {
-          this.framing.accept()
-          this.out.continuation('go ahead')
-        }
-        return
-      }
-      case 'bad':
-        this.#answer(
-          event.tag ?? '*',
-          event.why === 'literal-too-large'
-            ? no('the literal is too large', 'TOOBIG')
-            : bad(reasons[event.why]),
-        )
-        if (event.fatal) this.bye('the next command cannot be found')
-        return
-      case 'line':
-        return
-      case 'command':
-        try {
-          await this.services.literals.loaded(event.parts, (parts) => this.#command(parts))
-        } catch (error) {
-          // Nothing of the command was run.
-          if (!(error instanceof Fault)) throw error
-          this.#answer(tagOf(event.parts[0] ?? '') ?? '*', responseFor(error))
-        }
-    }
-  }
-
-  /** A literal that is not wanted is refused before it is sent (SY-03, AP-11). */
-  async #refusesLiteral(parts: readonly ReceivedPart[]): Promise<Reply | undefined> {
-    try {
-      const input = this.#input(withoutLarge(parts))
-      input.tag()
-      const found = this.#find(input.sp())
-      if (!('command' in found)) return found
-      return await found.command.refusesLiteral?.(input, this)
-    } catch (error) {
-      const fault = asFault(error)
-      // The arguments are not there yet: what is wrong with them shows when they are.
-      return fault.kind === 'malformed' ? undefined : responseFor(fault)
-    }
-  }
-
-  #input(parts: readonly CommandPart[]): CommandInput {
-    return new CommandInput(parts, this.utf8)
-  }
-
-  #find(input: CommandInput): { command: Command; uid: boolean } | Reply {
-    const word = input.word()
-    const uid = word === 'UID'
-    const name = uid ? input.sp().word() : word
-    const command = this.services.registry.command(name, uid)
-    if (!command) return bad('unknown command')
-    if (command.states && !command.states.includes(this.state))
-      return bad(
-        this.account
-          ? this.selected
-            ? 'not while a mailbox is selected'
-            : 'select a mailbox first'
-          : 'log in first',
-      )
-    if (command.writes && this.selected?.readOnly) return no('the mailbox is open for reading only')
-    return { command, uid }
-  }
-
-  async #command(parts: readonly CommandPart[]): Promise<void> {
-    if (!this.account && ++this.#early > commandsBeforeLogin) {
-      this.bye('log in first')
-      return
-    }
-    const input = this.#input(parts)
-    try {
-      this.tag = input.tag()
-    } catch {
-      this.#answer('*', bad('a command begins with a tag'))
-      return
-    }
-    let reply: Reply
-    try {
-      const found = this.#find(input.sp())
-      reply = 'command' in found ? await this.#perform(found.command, found.uid, input) : found
-    } catch (error) {
-      if (error instanceof Fault && error.kind !== 'bug') reply = responseFor(error)
-      else if (this.channel.gone) return
-      else {
-        this.services.log('error', 'a command failed', { error: String((error as Error)?.stack ?? error) })
-        reply = responseFor(asFault(error))
-      }
-    }
-    if (this.account) this.deadline = this.services.now() + this.services.limits.idleMs
-    this.#answer(this.tag, reply)
-    this.tag = '*'
-    this.#after?.()
-    this.#after = undefined
-  }
-
-  #after: (() => void) | undefined
-
-  /** Runs once, when the tagged answer of the command under way has been written: a change of layers, the end. */
+  /** Runs once, when the tagged OK of the command under way has been written: a change of layers, the end. */
   afterAnswer(run: () => void): void {
-    this.#after = run
+    this.#commands.afterAnswer(run)
   }
 
-  async #perform(command: Command, uid: boolean, input: CommandInput): Promise<Reply> {
-    this.#holds = false
-    const run = command.prepare(input, this, uid)
-    // Growth and flags first: what a command on messages then says of them, the client can understand (UR-06, UR-07).
-    if (this.selected && command.uid && !this.selected.isCurrent(false)) await this.sync(false)
-    const reply = await run()
-    const expunges = command.expunges ?? 'always'
-    await this.sync(!this.#holds && (expunges === 'always' || (expunges === 'uid-form' && uid)))
-    tellHeldBack(this)
-    await this.metadataNews?.tell()
-    return reply
+  /** This command's arguments hold MSNs after all: no EXPUNGE before its answer (UR-03). */
+  holdExpunges(): void {
+    this.#commands.holdExpunges()
+  }
+
+  get holdsExpunges(): boolean {
+    return this.#commands.holdsExpunges
+  }
+
+  /** The client did something, or took some of a long answer: an APPEND or a FETCH over a slow link is no silence. */
+  stillHere(): void {
+    if (this.account) this.deadline = this.services.now() + this.services.limits.idleMs
+  }
+
+  /** What went wrong between commands ends the session. */
+  broken(error: unknown): void {
+    if (this.#ended || this.channel.gone) return
+    if (error instanceof Fault && error.kind === 'unavailable') {
+      this.bye(error.message)
+      return
+    }
+    this.logFault('an IMAP session failed', error)
+    this.bye('internal error', 'SERVERBUG')
+  }
+
+  logFault(what: string, error: unknown): void {
+    this.services.log('error', what, { error: String((error as Error)?.stack ?? error) })
   }
 
   /** Moves the view to the store's state and tells what changed. */
@@ -339,6 +184,10 @@ export class Session {
 
   /** From here on NOTIFY asks for this, and for nothing else (NO-03). */
   setNotify(notify: Notify): void {
+    if (this.#ended) {
+      notify.end()
+      return
+    }
     this.notify?.end()
     this.notify = notify
     this.unasked.listenAsNeeded()
@@ -351,31 +200,14 @@ export class Session {
     this.unasked.tick(now)
   }
 
-  /** This command's arguments hold MSNs after all: no EXPUNGE before its answer (UR-03). */
-  holdExpunges(): void {
-    this.#holds = true
-  }
-
-  get holdsExpunges(): boolean {
-    return this.#holds
-  }
-
-  #holds = false
-
-  #answer(tag: string, reply: Reply): void {
-    if (this.#ended) return
-    this.out.status(tag, reply)
-    if (reply.status === 'BAD') {
-      this.#bad += 1
-      if (this.#bad >= (this.account ? badAfterLogin : badBeforeLogin)) this.bye('too many bad commands')
-    } else if (reply.status === 'OK') this.#bad = 0
-    if (this.framing.queued === 0) this.out.flush()
-  }
-
   loggedIn(account: Account, login: Login): void {
+    if (this.#ended) {
+      // The client went while its password was looked at; nobody else would count the session out.
+      this.services.leave(account)
+      return
+    }
     this.account = account
     this.login = login
-    this.#early = 0
     const { limits, now } = this.services
     this.framing.limits = {
       lineOctets: limits.lineOctets,
@@ -402,13 +234,20 @@ export class Session {
     this.enabled.clear()
     this.condstore = false
     this.framing.limits = beforeLogin
+    this.deadline = this.services.now() + this.services.limits.preAuthMs
   }
 
   onLogout(run: () => void): void {
-    this.#onLogout.add(run)
+    if (this.account) this.#onLogout.add(run)
+    else run()
   }
 
   select(selected: Selected): void {
+    if (this.#ended) {
+      // The client went while the mailbox was opened.
+      this.services.mailboxes.close(selected.shared)
+      throw new Fault('unavailable', 'the session has ended')
+    }
     this.selected = selected
     this.unasked.listenAsNeeded()
   }
@@ -423,15 +262,22 @@ export class Session {
     this.services.mailboxes.close(selected.shared)
   }
 
+  /** At once, when the session has left its mailbox already. */
   onDeselect(run: () => void): void {
-    this.#onDeselect.add(run)
+    if (this.selected) this.#onDeselect.add(run)
+    else run()
   }
 
-  /** `* BYE`, and the end. */
+  /** `* BYE`, and the end. In the middle of a response only the end: BYE would be taken for a piece of it. */
   bye(text: string, code?: string): void {
     if (this.#ended) return
-    this.out.text(`* BYE ${code === undefined ? '' : `[${code}] `}${text}\r\n`)
+    if (!this.out.halfway) this.out.status('*', { status: 'BYE', code, text })
     this.end()
+  }
+
+  /** Ends without a word: what was announced cannot be sent. */
+  cut(): void {
+    this.closed()
   }
 
   end(): void {
@@ -450,8 +296,7 @@ export class Session {
 
   #close(): void {
     this.#ended = true
-    this.#line?.(undefined)
-    this.#line = undefined
+    this.#commands.end()
     this.framing.discard()
     this.out.uncount()
     this.loggedOut()
@@ -461,9 +306,3 @@ export class Session {
     return this.#ended
   }
 }
-
-const reasons = {
-  'line-too-long': 'the line is too long',
-  'literal-too-large': 'the literal is too large',
-  'literal-size': 'the size of the literal cannot be',
-} as const

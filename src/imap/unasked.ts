@@ -136,7 +136,9 @@ export class Unasked {
   asItHappens(): () => Promise<void> {
     this.#idling = true
     this.listenAsNeeded()
-    if (this.#pending) this.wake()
+    // What came while the last change was told, before anybody listened.
+    const { selected } = this.#session
+    if (this.#pending || (selected && !selected.isCurrent(true))) this.wake()
     return async () => {
       // Not by pause(): between its end and the next line something new could begin.
       while (this.#telling) await this.#telling

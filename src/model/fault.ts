@@ -14,6 +14,8 @@ export type FaultKind =
   | 'too-large'
   | 'content-refused'
   | 'over-quota'
+  /** More of something than one place can hold, whatever room there is: keywords, UIDs. */
+  | 'limit'
   | 'unavailable'
   | 'bug'
 

@@ -110,8 +110,10 @@ export interface MetadataEntry {
 /** Octets of one METADATA value, and entries of one mailbox or of the account, at the most (MD-08, MD-09). */
 export const maxMetadataValue: Octets = 65_536
 
-/** Keywords that one mailbox knows; a further one is refused with Fault 'over-quota' (SE-06, SE-18). */
+/** Keywords that one mailbox knows, and octets of each; more are refused with Fault 'limit' (SE-06, SE-18). */
 export const maxKeywords = 4096
+export const maxKeywordOctets: Octets = 255
+
 export const maxMetadataEntries = 1000
 
 export interface QuotaFigure {
@@ -359,7 +361,7 @@ export interface MailStore {
   /**
    * One transaction, on disk when it resolves. Quota is asked of the whole: an append with the expunge of what it
    * replaces needs room for the difference only (RFC 8508 §3.4). `origin` comes back in the change that watchers see.
-   * @throws Fault, and then nothing was changed; 'over-quota' when the account would grow beyond a limit
+   * @throws Fault, and then nothing was changed; 'over-quota' when the account would grow beyond a limit, 'limit' for too many keywords or UIDs
    */
   write(
     account: AccountId,

@@ -384,15 +384,15 @@ export function mailStoreContract(name: string, open: () => Promise<StoreUnderTe
           uids: [{ from: uid, to: uid }],
           change: { mode: 'replace', flags: Array.from({ length: count }, (_, i) => `k${from + i}`) },
         })
-      expect(await kind(store(1, 0, 257))).toBe('over-quota')
+      expect(await kind(store(1, 0, 257))).toBe('limit')
       expect((await named('INBOX'))!.keywords).toEqual([])
       await store(1, 0, 256)
       const one = { mode: 'add', flags: ['k0', 'more'] } as const
       const more = write({ op: 'flags', mailbox: inbox, uids: [{ from: 1, to: 2 }], change: one })
-      expect(await kind(more)).toBe('over-quota')
+      expect(await kind(more)).toBe('limit')
       expect((await messages(inbox, {})).map((m) => m.flags.length)).toEqual([256, 0])
       for (let from = 256; from < 4096; from += 256) await store(2, from, 256)
-      expect(await kind(store(2, 4096, 1))).toBe('over-quota')
+      expect(await kind(store(2, 4096, 1))).toBe('limit')
       expect((await named('INBOX'))!.keywords).toHaveLength(4096)
     })
 

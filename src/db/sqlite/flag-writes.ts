@@ -88,7 +88,7 @@ function changed(mode: FlagChange['mode'], text: string, flags: readonly string[
       : mode === 'add'
         ? [...before, ...flags.filter((flag) => !before.includes(flag))]
         : before.filter((flag) => !flags.includes(flag))
-  if (after.length > maxFlags) throw new Fault('over-quota', `more than ${maxFlags} flags on one message`)
+  if (after.length > maxFlags) throw new Fault('limit', `more than ${maxFlags} flags on one message`)
   const same = before.length === after.length && before.every((flag) => after.includes(flag))
   return same ? text : after.join(' ')
 }

@@ -1,9 +1,9 @@
 /** Flags as they are stored: text, separated by blanks, in the spelling of their first use (SE-16). */
 import { Fault } from '../../model/fault.ts'
-import { maxKeywords } from '../../store/store.ts'
+import { maxKeywordOctets, maxKeywords } from '../../store/store.ts'
 import type { Box } from './account-write.ts'
 
-/** Flags of one message at the most (SE-18). */
+/** Flags of one message, at the most (SE-18). */
 export const maxFlags = 256
 
 const systemFlags = new Map(
@@ -32,16 +32,18 @@ export function spelt(box: Box, flags: readonly string[], learn: boolean): strin
     const lower = flag.toLowerCase()
     if (lower !== '\\recent') wanted.set(lower, systemFlags.get(lower) ?? flag)
   }
-  if (wanted.size > maxFlags) throw new Fault('over-quota', `more than ${maxFlags} flags`)
+  if (wanted.size > maxFlags) throw new Fault('limit', `more than ${maxFlags} flags`)
   let known: Map<string, string> | undefined
   for (const [lower, flag] of wanted) {
+    if (flag.length > maxKeywordOctets)
+      throw new Fault('limit', `a flag of more than ${maxKeywordOctets} octets`)
     if (flag.startsWith('\\')) continue
     known ??= new Map(box.keywords.map((keyword) => [keyword.toLowerCase(), keyword]))
     const spelling = known.get(lower)
     if (spelling !== undefined) wanted.set(lower, spelling)
     else if (learn) {
       if (box.keywords.length >= maxKeywords)
-        throw new Fault('over-quota', `more than ${maxKeywords} keywords in one mailbox`)
+        throw new Fault('limit', `more than ${maxKeywords} keywords in one mailbox`)
       box.keywords.push(flag)
       known.set(lower, flag)
     }

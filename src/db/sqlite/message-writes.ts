@@ -74,7 +74,7 @@ interface NewRow {
 }
 
 function insert(write: AccountWrite, box: Box, row: NewRow): number {
-  if (box.uidNext > maxUid) throw new Fault('over-quota', 'the mailbox has no UIDs left')
+  if (box.uidNext > maxUid) throw new Fault('limit', 'the mailbox has no UIDs left')
   const uid = box.uidNext++
   const modSeq = write.nextModSeq()
   write.sql.run(

@@ -148,12 +148,8 @@ async function writeMessage(
     if (!value) continue
     out.text(`${told === 0 ? `* ${msn} FETCH (` : ' '}${value.text}`)
     told += 1
-    if (value.octets instanceof Uint8Array) out.octets(value.octets)
-    else if (value.octets)
-      for await (const chunk of value.octets) {
-        out.octets(chunk)
-        await out.ready()
-      }
+    if (value.octets) out.octets(value.octets)
+    else if (value.stream) await out.stream(value.stream.size, value.stream.content)
   }
   if (told > 0) out.text(')\r\n')
   await out.ready()

@@ -1,6 +1,6 @@
 /** GETMETADATA (RFC 5464 §4.2). */
 import type { Mailbox, MetadataEntry } from '../../store/store.ts'
-import { mailboxName, nstringOf } from '../../wire/imap/encode.ts'
+import { astring, mailboxName, nstringOf } from '../../wire/imap/encode.ts'
 import type { CommandInput } from '../../wire/imap/tokens.ts'
 import { command, no, ok } from '../command.ts'
 import { entriesOf, entryName, isTokenEntry, tokenEntriesOf } from '../metadata-entries.ts'
@@ -86,7 +86,7 @@ export const getMetadata = command({
         else told.set(entry.name, entry.value)
       }
     if (told.size > 0) {
-      const pairs = [...told].map(([name, value]) => `${name} ${nstringOf(value)}`)
+      const pairs = [...told].map(([name, value]) => `${astring(name)} ${nstringOf(value)}`)
       session.out.untagged(`METADATA ${mailboxName(wanted, session.utf8)} (${pairs.join(' ')})`)
     }
     return ok('GETMETADATA completed', longest > 0 ? `METADATA LONGENTRIES ${longest}` : undefined)

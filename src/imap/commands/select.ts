@@ -52,7 +52,13 @@ const open = (name: 'SELECT' | 'EXAMINE', readOnly: boolean): Command =>
       tellKeywords(session, selected, mailbox.keywords)
       out.untagged(`OK [UIDVALIDITY ${shared.uidValidity}] Valid`)
       out.untagged(`OK [UIDNEXT ${shared.uidNext}] Next`)
-      await services.registry.selected(session, mailbox, query)
+      try {
+        await services.registry.selected(session, mailbox, query)
+      } catch (error) {
+        // A SELECT that is answered NO leaves nothing selected (SE-04).
+        session.deselect()
+        throw error
+      }
       return ok(`${name} completed`, readOnly ? 'READ-ONLY' : 'READ-WRITE')
     },
   })
@@ -67,10 +73,10 @@ export const close = command({
   parse: noArguments,
   async run(_, session) {
     const { shared, readOnly } = session.view
-    session.deselect()
-    // Without untagged EXPUNGE, and nothing after EXAMINE (SE-08).
+    // Without untagged EXPUNGE, and nothing after EXAMINE (SE-08). What fails leaves the mailbox selected.
     if (!readOnly)
       await session.write([{ op: 'expunge', mailbox: shared.id, uids: 'all', onlyDeleted: true }])
+    session.deselect()
     return ok('CLOSE completed')
   },
 })

@@ -60,14 +60,16 @@ async function tellUrl(session: Session, { url, items }: Wanted): Promise<void> 
       : decoded
   if (found === undefined || found === 'undecodable') await urls.failed(user.address)
   else urls.succeeded(user.address)
+  // What has to be looked up is looked up before the response begins: it cannot be called off any more then.
+  const structure =
+    found && found !== 'undecodable' && items.has('BODYPARTSTRUCTURE')
+      ? await found.bodyPartStructure()
+      : undefined
   out.secret(`* URLFETCH ${string(url)}`)
   if (found === undefined || found === 'undecodable') out.text(' NIL')
   else if (items.size === 0) await tellOctets(session, ' ', found, '')
   else {
-    if (items.has('BODYPARTSTRUCTURE')) {
-      const structure = await found.bodyPartStructure()
-      if (structure !== undefined) out.text(` (BODYPARTSTRUCTURE ${structure})`)
-    }
+    if (structure !== undefined) out.text(` (BODYPARTSTRUCTURE ${structure})`)
     if (decoded === 'undecodable') out.text(' (BINARY NIL)')
     else if (items.has('BINARY')) await tellOctets(session, ' (BINARY ', found, ')')
     else if (items.has('BODY')) await tellOctets(session, ' (BODY ', found, ')')
@@ -88,15 +90,6 @@ async function tellOctets(
     return
   }
   out.text(`${before}${section.hasNul ? '~' : ''}{${section.octets}}\r\n`)
-  try {
-    for await (const chunk of section.open()) {
-      out.octets(chunk)
-      await out.ready()
-    }
-  } catch (error) {
-    // The literal was announced: nothing that could be said now would be understood.
-    session.closed()
-    throw error
-  }
+  await out.stream(section.octets, section.open())
   out.text(behind)
 }

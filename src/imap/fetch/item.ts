@@ -5,7 +5,9 @@ import type { Session } from '../session.ts'
 /** Name and value as text; a literal's octets follow it. */
 export interface ItemValue {
   readonly text: string
-  readonly octets?: Uint8Array | AsyncIterable<Uint8Array>
+  readonly octets?: Uint8Array
+  /** Of a large one, at the pace of the client; `size` is what `text` announces. */
+  readonly stream?: { readonly size: number; readonly content: AsyncIterable<Uint8Array> }
 }
 
 export interface FetchItem {

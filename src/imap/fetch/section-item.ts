@@ -50,5 +50,7 @@ async function loadSection(
   const found = await sectionOctets(session.services.store, message, section, partial)
   if (!found) return { text: `${label} NIL` }
   if (found.size === 0) return { text: `${label} ""` }
-  return { text: `${label} {${found.size}}\r\n`, octets: found.content }
+  const { size, content } = found
+  const text = `${label} {${size}}\r\n`
+  return content instanceof Uint8Array ? { text, octets: content } : { text, stream: { size, content } }
 }

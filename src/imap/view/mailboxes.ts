@@ -9,6 +9,8 @@ interface Watched {
   readonly mailboxes: Map<MailboxId, SharedMailbox>
   readonly listeners: Set<(change: AccountChange) => void>
   readonly stop: () => void
+  /** Mailboxes that are being opened: they, too, must be told of every change. */
+  opening: number
 }
 
 export class Mailboxes {
@@ -30,7 +32,7 @@ export class Mailboxes {
         for (const id of change.mailboxes) mailboxes.get(id)?.touched(change)
         for (const tell of listeners) tell(change)
       })
-      watched = { mailboxes, listeners, stop }
+      watched = { mailboxes, listeners, stop, opening: 0 }
       this.#accounts.set(account, watched)
     }
     return watched
@@ -38,7 +40,8 @@ export class Mailboxes {
 
   #release(account: AccountId): void {
     const watched = this.#accounts.get(account)
-    if (!watched || watched.mailboxes.size > 0 || watched.listeners.size > 0) return
+    if (!watched) return
+    if (watched.mailboxes.size > 0 || watched.listeners.size > 0 || watched.opening > 0) return
     watched.stop()
     this.#accounts.delete(account)
   }
@@ -55,26 +58,37 @@ export class Mailboxes {
 
   /** undefined: there is no such mailbox, or it cannot be selected. Every open() has its close(). */
   async open(account: AccountId, id: MailboxId): Promise<SharedMailbox | undefined> {
-    const key = `${account}/${id}`
-    const { mailboxes } = this.#watched(account)
-    let shared = mailboxes.get(id)
-    if (!shared) {
-      let opening = this.#opening.get(key)
-      if (!opening) {
-        opening = this.#load(account, id, key).finally(() => this.#opening.delete(key))
-        this.#opening.set(key, opening)
-      }
-      shared = await opening
-      if (!shared) {
-        this.#release(account)
-        return undefined
-      }
+    const watched = this.#watched(account)
+    watched.opening += 1
+    try {
+      const shared = watched.mailboxes.get(id) ?? (await this.#loadOnce(account, id))
+      if (!shared) return undefined
+      shared.users += 1
+      const opened = await shared.refresh().then(
+        () => !shared.gone,
+        (error: unknown) => {
+          this.close(shared)
+          throw error
+        },
+      )
+      if (opened) return shared
+      this.close(shared)
+      return undefined
+    } finally {
+      watched.opening -= 1
+      this.#release(account)
     }
-    shared.users += 1
-    await shared.refresh()
-    if (!shared.gone) return shared
-    this.close(shared)
-    return undefined
+  }
+
+  /** One read for all that ask at once. */
+  #loadOnce(account: AccountId, id: MailboxId): Promise<SharedMailbox | undefined> {
+    const key = `${account}/${id}`
+    let opening = this.#opening.get(key)
+    if (!opening) {
+      opening = this.#load(account, id, key).finally(() => this.#opening.delete(key))
+      this.#opening.set(key, opening)
+    }
+    return opening
   }
 
   async #load(account: AccountId, id: MailboxId, key: string): Promise<SharedMailbox | undefined> {
@@ -85,7 +99,10 @@ export class Mailboxes {
       // Registered first: a change that comes while it is brought up to date is not missed.
       mailboxes.set(id, warm)
       warm.suspect()
-      await warm.refresh()
+      await warm.refresh().catch((error: unknown) => {
+        if (mailboxes.get(id) === warm) mailboxes.delete(id)
+        throw error
+      })
       if (!warm.gone) return warm
       mailboxes.delete(id)
     }

@@ -211,7 +211,9 @@ export class SharedMailbox {
         this.#state = { ...before, mailbox }
         return
       }
-      const delta = await this.#changes(view, mailbox, before.modSeq, before.uids)
+      const changes = await this.#changes(view, mailbox, before.modSeq)
+      const uids = before.uids.minus(changes.vanished).plus(changes.added.map((m) => m.uid))
+      const delta = { ...changes, uids }
       this.#state = { modSeq: delta.to, uidNext: delta.uidNext, uids: delta.uids, mailbox }
       this.#deltas = new Map([[before.modSeq, Promise.resolve(delta)]])
       this.#latest = delta
@@ -222,8 +224,7 @@ export class SharedMailbox {
     view: Parameters<Parameters<MailStore['read']>[1]>[0],
     mailbox: Mailbox,
     from: ModSeq,
-    uids: UidList | undefined,
-  ): Promise<Delta> {
+  ): Promise<Omit<Delta, 'uids'>> {
     const added: FlagState[] = []
     const changed: FlagState[] = []
     const { messages, vanished } = await view.changes(this.id, from)
@@ -231,7 +232,6 @@ export class SharedMailbox {
     return {
       from,
       to: mailbox.highestModSeq,
-      uids: uids ? uids.minus(vanished).plus(added.map((m) => m.uid)) : this.#state.uids,
       uidNext: mailbox.uidNext,
       added,
       changed,
@@ -254,7 +254,8 @@ export class SharedMailbox {
       .read(this.account, async (view) => {
         const mailbox = await view.mailboxById(this.id)
         if (!mailbox || mailbox.highestModSeq !== state.modSeq) return undefined
-        return this.#changes(view, mailbox, from, undefined)
+        // The UIDs of that state: the newest may be another one by the time that this is read.
+        return { ...(await this.#changes(view, mailbox, from)), uids: state.uids }
       })
       .then(async (delta): Promise<Delta> => {
         if (delta) return delta
@@ -265,7 +266,14 @@ export class SharedMailbox {
           ? { ...empty, from, to: from, uids: this.uids, uidNext: this.uidNext }
           : this.delta(from)
       })
-    if (this.#state === state) this.#deltas.set(from, read)
+    if (this.#state === state) {
+      const deltas = this.#deltas
+      deltas.set(from, read)
+      // What could not be read now may be read by the next that asks.
+      read.catch(() => {
+        if (deltas.get(from) === read) deltas.delete(from)
+      })
+    }
     return read
   }
 

@@ -27,6 +27,7 @@ export const statusOfFault: Readonly<Record<FaultKind, number>> = {
   'too-large': 2004,
   'content-refused': 2004,
   'over-quota': 3000,
+  limit: 3000,
   unavailable: 3000,
   bug: 3000,
 }

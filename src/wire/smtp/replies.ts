@@ -43,6 +43,7 @@ const faults: Readonly<Record<FaultKind, readonly [number, string]>> = {
   'too-large': [552, '5.3.4'],
   'content-refused': [554, '5.6.0'],
   'over-quota': [452, '4.2.2'],
+  limit: [452, '4.2.0'],
   unavailable: [452, '4.3.1'],
   bug: [451, '4.3.0'],
 }
