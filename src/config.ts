@@ -192,7 +192,8 @@ const Config = Type.Object(
     ),
     limits: Type.Object(
       {
-        messageOctets: Count,
+        /** RFC822.SIZE has 32 bits for who speaks IMAP4rev1 (RFC 9051 App. D). */
+        messageOctets: Type.Integer({ minimum: 1, maximum: 4_294_967_295 }),
         xmlOctets: Count,
         httpHeaderOctets: Count,
         drainSeconds: Count,

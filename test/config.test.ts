@@ -25,6 +25,10 @@ test('an error names file, path and what was expected', () => {
   ).toThrow(/peer m is mm4, expected mm7/)
 })
 
+test('R2-10: no message can be larger than RFC822.SIZE can say to a client of IMAP4rev1', () => {
+  expect(check('limits: { messageOctets: 4294967296 }')).toThrow(/messageOctets: must be <= 4294967295/)
+})
+
 test('auth: what is wrong is named with its path', () => {
   expect(check('auth: { oauth: { issuer: "https://id.example.net", audience: mail } }')).toThrow(
     /gw\.yaml: auth\.oauth: must have required propert/,

@@ -20,7 +20,7 @@ import { Unasked } from './unasked.ts'
 import type { Selected } from './view/selected.ts'
 
 /** Limits before login (8.5, IR-07): the response of a SASL mechanism must fit in a line. */
-const beforeLogin = { lineOctets: 16_384, literalOctets: 8192, messageOctets: 0 }
+const beforeLogin = { lineOctets: 24_576, literalOctets: 8192, messageOctets: 0 }
 const literalOctets = 1_048_576
 
 export class Session {

@@ -113,6 +113,33 @@ test('U8-03, U8-04: headers in UTF-8 from those who said so; no CHARSET in SEARC
   expect(await imap.command('THREAD REFERENCES UTF-8 ALL')).toMatch(/t\d+ OK/)
 })
 
+test('U8-01: no octet above 127 in a quoted string for those who did not ask for UTF-8', async () => {
+  const from = 'From: =?utf-8?B?SsO8cmdlbg==?= <j@example.org>'
+  await server.deliver(
+    'alice@example.net',
+    'Eight',
+    Buffer.from(
+      `${from}\r\nSubject: Grüße\r\nContent-Type: text/plain; name="Größe.txt"\r\nContent-Description: Übung\r\n\r\nhello\r\n`,
+    ),
+  )
+  await imap.command('SELECT Eight')
+  const told = await imap.command('FETCH 1 (ENVELOPE BODYSTRUCTURE BODY PREVIEW BODY.PEEK[])')
+  expect(told).toContain(latin1('Grüße'))
+  let rest = ''
+  for (let at = 0; at < told.length; ) {
+    const head = /\{(\d+)\}\r\n/g
+    head.lastIndex = at
+    const next = head.exec(told)
+    rest += told.slice(at, next?.index)
+    at = next ? head.lastIndex + Number(next[1]) : told.length
+  }
+  expect(rest).not.toMatch(/[\x80-\xff]/)
+  // The size is that of what is sent.
+  expect(await imap.command('FETCH 1 (RFC822.SIZE)')).toContain(
+    `SIZE ${/BODY\[\] \{(\d+)\}/.exec(told)![1]})`,
+  )
+})
+
 test('R2-05, R2-11, R2-13, UP-01, IL-08: what changes with IMAP4rev2', async () => {
   await imap.command('ENABLE IMAP4rev2')
   const selected = await imap.command('SELECT INBOX')

@@ -21,6 +21,8 @@ export interface TestImap {
   readonly folder: string
   /** What the server logged above `info`. */
   readonly logged: string[]
+  /** What it logged as `info`. */
+  readonly told: string[]
   /** Puts a message into a mailbox, which is made when it does not exist. */
   deliver(
     address: string,
@@ -71,6 +73,7 @@ export async function startImap(options: TestImapOptions = {}): Promise<TestImap
   ])
     await directory.put(address, password)
   const logged: string[] = []
+  const told: string[] = []
   const server = createImapServer({
     host: 'mail.example.net',
     store,
@@ -84,7 +87,7 @@ export async function startImap(options: TestImapOptions = {}): Promise<TestImap
     limits: { ...testLimits, ...options.limits },
     now,
     log: (level, message, fields) => {
-      if (level !== 'info') logged.push(`${message} ${JSON.stringify(fields)}`)
+      ;(level === 'info' ? told : logged).push(`${message} ${JSON.stringify(fields)}`)
     },
   })
   const { port } = await server.listen('127.0.0.1', 0)
@@ -97,6 +100,7 @@ export async function startImap(options: TestImapOptions = {}): Promise<TestImap
     directory,
     folder,
     logged,
+    told,
     async deliver(address, mailbox, octets, flags = []) {
       const account = await directory.find(address)
       if (!account) throw new Error(`no account ${address}`)
