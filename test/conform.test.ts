@@ -86,5 +86,5 @@ test.each([
     const results = await runAll(chosen, cut)
     expect([...results.values()].filter((r) => !r.pass).map((r) => `${r.id}: ${r.diff}`)).toEqual([])
   },
-  60_000,
+  180_000,
 )

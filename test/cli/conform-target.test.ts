@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { conformTarget } from '../../src/cli/conform/target/command.ts'
 import { LiveComparison, Renaming } from '../../src/cli/conform/target/live-comparison.ts'
 import { configFile, folder, run, serve } from '../support/gateway.ts'
 
@@ -110,16 +111,27 @@ test('no gateway there, or options that are none: a line says so', async () => {
   const gone = await run(['conform', fixtures, '--target', `http://127.0.0.1:${port}/mm7`])
   expect(gone).toMatchObject({ code: 1, out: '' })
   expect(gone.err).toMatch(/^the gateway's MM7 at 127\.0\.0\.1:\d+ cannot be reached: /)
-  for (const [option, value] of [
-    ['--target', 'mailto:x'],
-    ['--smtp', 'nowhere'],
-    ['--login', 'mmsc'],
-    ['--wait', 'long'],
-  ] as const) {
-    const wrong = await run(['conform', fixtures, '--target', `http://127.0.0.1:${port}/mm7`, option, value])
-    expect(wrong.code).toBe(1)
-    expect(wrong.err).toMatch(new RegExp(`^${option}: expected`))
+  const usual = {
+    target: `http://127.0.0.1:${port}/mm7`,
+    smtp: '127.0.0.1:25',
+    listenMm7: '127.0.0.1:0',
+    listenSmtp: [],
+    from: [],
+    login: [],
+    wait: '1',
+    quiet: '1',
   }
+  for (const wrong of [
+    { target: 'mailto:x' },
+    { smtp: 'nowhere' },
+    { login: ['mmsc'] },
+    { listenSmtp: ['relay'] },
+    { wait: 'long' },
+  ])
+    await expect(conformTarget([fixtures], { ...usual, ...wrong }, () => {})).rejects.toMatchObject({
+      kind: 'malformed',
+      message: expect.stringMatching(/^--[a-z-]+: expected /),
+    })
 }, 60_000)
 
 test('ids are compared one for one, times by their distance from now', () => {

@@ -224,6 +224,17 @@ test('QUE-061, QUE-043: what is stored has Return-Path and Original-Recipient on
   expect(mail).toMatch(/^Received: [^;]* with\s+ESMTP id /m)
 })
 
+test('QUE-041: a message that came through here five times is taken, one more is a loop', async () => {
+  const gateway = await gatewayHere()
+  const smtp = await smtpClient(gateway.addresses.smtp!)
+  const times = (count: number, host: string) =>
+    `${`Received: from a.example (a.example [192.0.2.1])\r\n by ${host} with ESMTP id x; Tue, 5 Mar 2024 10:00:00 +0000\r\n`.repeat(count)}From: x@example.org\r\nSubject: round\r\n\r\nHi`
+  const own = 'LocalHost.localdomain'
+  expect(await smtp.send('x@example.org', ['alice@example.net'], times(5, own))).toMatch(/^250/)
+  expect(await smtp.send('x@example.org', ['alice@example.net'], times(6, own))).toMatch(/^554 5\.4\.6 /)
+  expect(await smtp.send('x@example.org', ['alice@example.net'], times(6, 'b.example'))).toMatch(/^250/)
+})
+
 test('MAP-008: a message from either side that fails later is reported to where it came from', async () => {
   const gateway = await gatewayHere({
     peers: {

@@ -21,8 +21,15 @@ const owned = new Set(elements.flatMap((e) => e.mail.owns.map((name) => name.toL
 /** Structure and trace: read elsewhere, or made anew. */
 export const structuralField =
   /^(mime-version|content-.*|received|return-path|bcc|original-recipient|x-mms-.*|x-gateway-.*)$/i
+/** How often a message may have come through here before (QUE-041). */
+const maxOwnReceived = 5
 /** More Received fields than this are a loop (MAP-156, QUE-040). */
 export const maxReceived = 100
+
+/** Received fields that name us as the receiver, in their `by` clause (RFC 5321 §4.4). */
+const timesHere = (trace: readonly string[], host: string): number =>
+  trace.filter((value) => /(?:^|\s)by\s+([^\s;()]+)/i.exec(value)?.[1]?.toLowerCase() === host.toLowerCase())
+    .length
 
 export function readMail(
   octets: Uint8Array,
@@ -39,6 +46,8 @@ export function readMail(
   }
   const trace = source.fields('Received')
   if (trace.length > maxReceived) return refusal('loop', `more than ${maxReceived} Received fields`)
+  if (timesHere(trace, ctx.settings.gateway.host) > maxOwnReceived)
+    return refusal('loop', `this message came through here more than ${maxOwnReceived} times`)
   const draft: NeutralDraft = {
     kind: 'message',
     source: 'mm3',
