@@ -97,7 +97,7 @@ export function assemble(
     now,
     ids,
     read: acceptor.read,
-    reports: createReporter({ settings: config, ids, acceptor, log }),
+    reports: createReporter({ settings: config, ids, acceptor, originals: spool.originals, log }),
     concurrency: { total: config.limits.deliveriesAtOnce, perTarget: config.limits.deliveriesPerPeer },
     log,
     ...(metrics ? { onSettled: metrics.settled } : {}),

@@ -12,9 +12,11 @@ import { isRefusal } from '../model/refusal.ts'
 import type { Settings } from '../model/settings.ts'
 import type { SmtpEnvelope } from '../model/smtp-envelope.ts'
 import type { EpochMs } from '../model/units.ts'
+import type { Correlation } from '../queue/correlation.ts'
 import type { ReportInput, Reports } from '../queue/runner.ts'
 import type { Acceptor } from './accept.ts'
 import { mmsReportEntry, ownMailEntry } from './report-entries.ts'
+import { type MailFacts, type MmsFacts, mailFacts, mmsFacts } from './report-facts.ts'
 import { peerOfTarget } from './routes.ts'
 
 /** A message that waits longer than this is late, and so again a day later (RPT-015). Milliseconds. */
@@ -27,7 +29,12 @@ export function createReporter(options: {
   readonly settings: Settings
   readonly ids: IdSource
   readonly acceptor: Acceptor
-  readonly log: (level: 'info' | 'warn', message: string, fields?: Readonly<Record<string, unknown>>) => void
+  readonly originals: Pick<Correlation, 'byQueueId'>
+  readonly log: (
+    level: 'info' | 'warn' | 'error',
+    message: string,
+    fields?: Readonly<Record<string, unknown>>,
+  ) => void
 }): (input: ReportInput) => Promise<Reports> {
   const { settings, ids } = options
 
@@ -36,16 +43,38 @@ export function createReporter(options: {
     const isOwn = origin.carrier === 'report' || (origin.carrier === 'mail' && origin.own === true)
     if (isOwn) return failedReports(input)
     if (origin.carrier === 'mail' && !mayNeedDsn(input, origin.envelope)) return none
-    const message = await input.message()
-    if (isRefusal(message)) {
-      options.log('warn', 'what became of a message cannot be reported', {
-        queueId: input.delivery.entry.queueId,
-      })
-      return none
-    }
+    const message = await read(input)
+    if (!message) return unreadable(input)
     return origin.carrier === 'mail' && message.source === 'mm3'
       ? dsns(input, message, origin.envelope)
       : { entries: deliveryReports(input, message), delayReported: [] }
+  }
+
+  /** undefined: it cannot be read any more. @throws when nothing final has become of it: then there is time */
+  async function read(input: ReportInput): Promise<NeutralMessage | undefined> {
+    try {
+      const message = await input.message()
+      return isRefusal(message) ? undefined : message
+    } catch (error) {
+      if (!input.outcomes.some(isFailure)) throw error
+      return undefined
+    }
+  }
+
+  /** Its failures, from what is known without it. */
+  async function unreadable(input: ReportInput): Promise<Reports> {
+    const { entry } = input.delivery
+    const failures = input.outcomes.filter(isFailure)
+    options.log('error', 'a message cannot be read again', { queueId: entry.queueId })
+    if (failures.length === 0) return none
+    const told = { ...input, outcomes: failures }
+    if (entry.origin.carrier === 'mail') {
+      const octets = (): Promise<Uint8Array> => input.octets().catch(() => new Uint8Array(0))
+      const { envelope } = entry.origin
+      return dsns({ ...told, octets }, mailFacts(envelope, settings), envelope)
+    }
+    const facts = await mmsFacts(entry, options.originals)
+    return facts ? { entries: deliveryReports(told, facts), delayReported: [] } : none
   }
 
   /** RPT-056: a report that cannot be delivered is logged, and that is all. */
@@ -61,7 +90,7 @@ export function createReporter(options: {
   }
 
   /** One DSN for each Action; a blind recipient has one of its own (RPT-029, SEC-040). */
-  async function dsns(input: ReportInput, message: NeutralMessage, envelope: SmtpEnvelope): Promise<Reports> {
+  async function dsns(input: ReportInput, message: MailFacts, envelope: SmtpEnvelope): Promise<Reports> {
     const { delivery, now } = input
     const concerned = input.outcomes.flatMap((outcome) => {
       const recipient = message.recipients[outcome.index]
@@ -116,7 +145,7 @@ export function createReporter(options: {
     outcome: Outcome,
     notify: Parameters<typeof isWanted>[0],
     { delivery, now }: ReportInput,
-    message: NeutralMessage,
+    message: MailFacts,
   ): DsnVerdict | undefined {
     const { deliverBy } = message
     switch (outcome.state) {
@@ -159,10 +188,7 @@ export function createReporter(options: {
   }
 
   /** RPT-050, RPT-052, RPT-053: only where the sender asked for it (AMB-40). */
-  function deliveryReports(
-    { delivery, outcomes, now }: ReportInput,
-    message: NeutralMessage,
-  ): NewQueueEntry[] {
+  function deliveryReports({ delivery, outcomes, now }: ReportInput, message: MmsFacts): NewQueueEntry[] {
     const { peer } = message
     if (peer === undefined) return []
     const marks: NewReportMark[] = []
@@ -210,6 +236,8 @@ export function createReporter(options: {
     }
   }
 }
+
+const isFailure = ({ state }: Outcome): boolean => state === 'failed' || state === 'expired'
 
 const markOf = (delivery: DeliveryRecord, index: number, outcome: string, at: EpochMs): NewReportMark => ({
   queueId: delivery.entry.queueId,

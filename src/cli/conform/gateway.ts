@@ -94,7 +94,7 @@ export async function openGateway(
     now: () => now,
     ids,
     read: (entry, octets) => acceptor.read(entry, octets),
-    reports: createReporter({ settings, ids, acceptor, log: note }),
+    reports: createReporter({ settings, ids, acceptor, originals: engine.spool.originals, log: note }),
     concurrency: { total: 1, perTarget: 1 },
     log: note,
   })

@@ -14,7 +14,11 @@ interface RoutedRecipient {
 }
 
 /** A mail's own data; the header block is copied, since the octets go before the last report may come. */
-export function mailOrigin(message: NeutralMessage, envelope: SmtpEnvelope, octets: Uint8Array): MailOrigin {
+export function mailOrigin(
+  message: Pick<NeutralMessage, 'envid' | 'ret' | 'deliverBy' | 'dispositionTo'>,
+  envelope: SmtpEnvelope,
+  octets: Uint8Array,
+): MailOrigin {
   const { bodyStart } = scanHeaderBlock(octets)
   const block = Buffer.from(octets.buffer, octets.byteOffset, bodyStart).toString('latin1')
   const { HOLDFOR, HOLDUNTIL } = envelope.mailFrom.params
@@ -34,7 +38,7 @@ export function mailOrigin(message: NeutralMessage, envelope: SmtpEnvelope, octe
 }
 
 /** The Message-ID as it stands in the mail; null: it had none, or one that could not be used (MAP-026). */
-export function mailMessageId(message: NeutralMessage, octets: Uint8Array): string | null {
+export function mailMessageId(message: Pick<NeutralMessage, 'messageId'>, octets: Uint8Array): string | null {
   const node = scanHeaderBlock(octets)
   return fieldValue(octets, node, 'Message-ID')?.trim() === message.messageId ? message.messageId : null
 }
