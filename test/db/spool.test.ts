@@ -228,11 +228,16 @@ test('SIGKILL at any moment: what was acknowledged is there exactly once, and th
   expect((await checkStore(folder)).problems).toEqual([])
 })
 
-test('the folder holds the database, segments and the secret, nothing else', async () => {
+test('the folder holds the database, segments, the secret and the lock, nothing else', async () => {
   const folder = tempFolder()
   writeFileSync(join(folder, 'lock'), '999999999')
   const engine = await openSqlite(folder)
   await engine.spool.enqueue([entry('Q1')])
   await engine.close()
-  expect(readdirSync(folder).sort()).toEqual(['auth-secret', 'lemonade.sqlite', 'segment-000000.lmr'])
+  expect(readdirSync(folder).sort()).toEqual([
+    'auth-secret',
+    'lemonade.sqlite',
+    'lock.db',
+    'segment-000000.lmr',
+  ])
 })

@@ -1,6 +1,5 @@
 /** The embedded engine as the main thread sees it: one writer thread, readers here (D2, D3). */
 import { mkdirSync } from 'node:fs'
-import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
@@ -11,6 +10,7 @@ import type { Spool } from '../../queue/spool.ts'
 import type { AccountChange, MailStore } from '../../store/store.ts'
 import { createAccounts } from './accounts.ts'
 import { authSecret } from './auth-secret.ts'
+import { lockFolder } from './folder-lock.ts'
 import { createPasswords, type Derive } from './passwords.ts'
 import type { WriteBatch, WriteBody, WriteRequest } from './requests.ts'
 import { SegmentReader } from './segments.ts'
@@ -70,12 +70,12 @@ export interface Kernel {
 export async function openSqlite(folder: string, options: EngineOptions = {}): Promise<Engine> {
   // Mail is nobody else's to read.
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const unlock = await lock(folder)
+  const unlock = lockFolder(folder)
   let secret: Uint8Array
   try {
     secret = authSecret(folder)
   } catch (error) {
-    await unlock()
+    unlock()
     throw error
   }
   const worker = new Worker(new URL('./writer.ts', import.meta.url), {
@@ -85,7 +85,7 @@ export async function openSqlite(folder: string, options: EngineOptions = {}): P
   try {
     await writer.ready
   } catch (error) {
-    await unlock()
+    unlock()
     throw new Fault('unavailable', `the store in ${folder} cannot be opened: ${(error as Error).message}`, {
       cause: error,
     })
@@ -138,7 +138,7 @@ export async function openSqlite(folder: string, options: EngineOptions = {}): P
       await indexer?.close()
       await writer.close()
       await kernel.segments.close()
-      await unlock()
+      unlock()
     },
   }
 }
@@ -221,39 +221,5 @@ class Writer {
     })
     this.#ended ??= new Fault('unavailable', 'the store is closed')
     await this.#worker.terminate()
-  }
-}
-
-/** A file with the process id. One left behind by a process that is gone is taken over. */
-async function lock(folder: string): Promise<() => Promise<void>> {
-  const file = join(folder, 'lock')
-  for (let tries = 0; tries < 3; tries++) {
-    try {
-      await writeFile(file, String(process.pid), { flag: 'wx' })
-      held.add(file)
-      return () => {
-        held.delete(file)
-        return rm(file, { force: true })
-      }
-    } catch {
-      const owner = Number(await readFile(file, 'utf8').catch(() => '0'))
-      if (owner > 0 && owner !== process.pid && isAlive(owner))
-        throw new Fault('in-use', `process ${owner} is working on the store in ${folder}`)
-      if (owner === process.pid && held.has(file))
-        throw new Fault('in-use', `the store in ${folder} is open already`)
-      await rm(file, { force: true })
-    }
-  }
-  throw new Fault('in-use', `the store in ${folder} cannot be locked`)
-}
-
-const held = new Set<string>()
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
