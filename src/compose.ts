@@ -118,7 +118,10 @@ export async function compose(config: Config, log: Log, options: ComposeOptions 
   })
   const closing: (() => Promise<unknown>)[] = [() => engine.close()]
   const close = async (): Promise<void> => {
-    for (const end of closing.splice(0).reverse()) await end()
+    // One that fails must not leave the store open behind it.
+    const failed: unknown[] = []
+    for (const end of closing.splice(0).reverse()) await end().catch((error: unknown) => failed.push(error))
+    if (failed.length > 0) throw failed[0]
   }
   try {
     const gateway = await start(config, log, options, engine, folder, closing)

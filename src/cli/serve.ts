@@ -4,9 +4,18 @@ import { loadConfig } from '../config.ts'
 import { createLog } from '../log.ts'
 
 export async function serve(file: string | undefined): Promise<number> {
+  // Nothing that is made here is anybody else's to read, also in a folder that was there before.
+  process.umask(0o077)
   const stopped = new Promise<NodeJS.Signals>((resolve) => {
-    process.on('SIGTERM', resolve)
-    process.on('SIGINT', resolve)
+    let asked = false
+    const stop = (signal: NodeJS.Signals): void => {
+      // The second one ends it at once: what was accepted is on disk.
+      if (asked) process.exit(1)
+      asked = true
+      resolve(signal)
+    }
+    process.on('SIGTERM', stop)
+    process.on('SIGINT', stop)
   })
   const config = loadConfig(file)
   const log = createLog(config.log)

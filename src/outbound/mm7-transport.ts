@@ -5,9 +5,16 @@ import type { Peer } from '../model/settings.ts'
 import type { HttpContent } from '../wire/mm7/message.ts'
 import type { Mm7Answer, Mm7Transport } from './transports.ts'
 
-const limits = { connectMs: 10_000, answerMs: 30_000, answerOctets: 1_048_576, connections: 8 }
+/** `wholeMs`: from the first octet of a request to the last of its answer, however slowly they drip. */
+const limits = {
+  connectMs: 10_000,
+  answerMs: 30_000,
+  wholeMs: 300_000,
+  answerOctets: 1_048_576,
+  connections: 8,
+}
 
-export function createMm7Transport(): Mm7Transport {
+export function createMm7Transport({ wholeMs = limits.wholeMs } = {}): Mm7Transport {
   const pools = new Map<string, Pool>()
   const poolOf = (origin: string, peer: Peer): Pool => {
     let pool = pools.get(origin)
@@ -31,7 +38,8 @@ export function createMm7Transport(): Mm7Transport {
     signal: AbortSignal,
     authorization: string | undefined,
   ) {
-    const url = new URL(peer.url ?? '')
+    if (peer.url === undefined) throw new Error('the peer has no url in the configuration')
+    const url = new URL(peer.url)
     const body = Buffer.concat(content.body)
     const response = await poolOf(url.origin, peer).request({
       method: 'POST',
@@ -43,7 +51,7 @@ export function createMm7Transport(): Mm7Transport {
         ...(authorization === undefined ? {} : { authorization }),
       },
       body,
-      signal,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(wholeMs)]),
     })
     const chunks: Buffer[] = []
     let size = 0

@@ -15,6 +15,9 @@ import type {
   SmtpTransport,
 } from './transports.ts'
 
+/** Of a domain with more hosts no others are tried in one attempt: each may take its time to be silent. */
+const maxHosts = 8
+
 export function createSmtpRelayAdapter(
   settings: Settings,
   transport: SmtpTransport,
@@ -40,7 +43,7 @@ export function createSmtpRelayAdapter(
       for (const [domain, serve] of byDomain(job)) {
         const found = await resolveMx(domain)
         if (found.kind === 'hosts') {
-          const hops = found.hosts.map((host): SmtpHop => ({ host }))
+          const hops = found.hosts.slice(0, maxHosts).map((host): SmtpHop => ({ host }))
           outcomes.push(...(await attempt(job, serve, hops, signal)).outcomes)
         } else
           outcomes.push(

@@ -20,6 +20,8 @@ export interface SmtpTransportOptions {
   readonly connectMs?: number
   /** Wait for a reply; RFC 5321 §4.5.3.2 asks 5 to 10 minutes at the end of data. */
   readonly replyMs?: number
+  /** From connecting to the last reply, however slowly they drip; default one hour. */
+  readonly wholeMs?: number
 }
 
 /** The parts of nodemailer's connection that are not in its types. */
@@ -46,7 +48,11 @@ export function createSmtpTransport(options: SmtpTransportOptions): SmtpTranspor
       connection.once('end', () => open.delete(connection))
       const stop = (): void => connection.close()
       signal.addEventListener('abort', stop, { once: true })
-      connection.once('end', () => signal.removeEventListener('abort', stop))
+      const late = setTimeout(stop, options.wholeMs ?? 3_600_000)
+      connection.once('end', () => {
+        clearTimeout(late)
+        signal.removeEventListener('abort', stop)
+      })
       await settled<void>(connection, (resolve) => connection.connect(() => resolve()))
       const { login } = hop
       if (login)

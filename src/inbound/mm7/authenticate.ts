@@ -145,7 +145,9 @@ function same(a: string, b: string): boolean {
 
 function digestParameters(header: string): Record<string, string> {
   const params: Record<string, string> = {}
-  for (const match of header.slice(7, 4000).matchAll(/([a-z0-9]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))/gi))
+  for (const match of header
+    .slice(7, 4000)
+    .matchAll(/(?<![a-z0-9])([a-z0-9]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))/gi))
     params[(match[1] ?? '').toLowerCase()] = match[2]?.replace(/\\(.)/g, '$1') ?? match[3] ?? ''
   return params
 }

@@ -136,6 +136,7 @@ export class SmtpConnection {
       if (!input) return
       const answer = await this.#answer(input)
       if (answer) this.#send(answer)
+      if (this.#socket.writableNeedDrain) await this.#drained()
       if (!this.#closing && !this.#inContent) this.#setTimer()
       if (answer && answer.code >= 500 && ++this.#errors > this.#options.limits.maxErrors) {
         this.#leave(reply(421, '4.7.0', `${this.#options.host} too many errors`))
@@ -162,6 +163,24 @@ export class SmtpConnection {
 
   #send(answer: Reply): void {
     this.#socket.write(writeReply(answer))
+  }
+
+  /** Who sends commands and reads no replies must not fill memory with them. */
+  async #drained(): Promise<void> {
+    const socket = this.#socket
+    await new Promise<void>((resolve) => {
+      const late = setTimeout(() => socket.destroy(), this.#options.limits.commandMs)
+      const done = (): void => {
+        clearTimeout(late)
+        socket.off('drain', done)
+        socket.off('close', done)
+        resolve()
+      }
+      socket.on('drain', done)
+      socket.on('close', done)
+      if (socket.destroyed) done()
+    })
+    if (socket.destroyed) this.#closing = true
   }
 
   #leave(answer: Reply): void {
