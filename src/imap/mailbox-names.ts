@@ -15,7 +15,8 @@ export function creatableName(given: string): string {
       'content-refused',
       `a name has at most ${maxNameCharacters} characters and ${maxLevels} levels`,
     )
-  if (/[*%\x00-\x1f\x7f]/.test(name))
+  // What a session in UTF-8 could never name (MB-07) is not made in modified UTF-7 either.
+  if (/[*%\x00-\x1f\x7f-\x9f\u2028\u2029]/.test(name))
     throw new Fault('content-refused', 'the name holds a wildcard or a control character')
   return name
 }

@@ -120,7 +120,10 @@ export class Session {
 
   /** Octets from the client. */
   feed(octets: Buffer): void {
-    if (!this.#ended) this.#commands.feed(octets)
+    if (this.#ended) return
+    // A literal that comes over a slow link is no silence, however long it takes.
+    if (this.framing.halfway) this.stillHere()
+    this.#commands.feed(octets)
   }
 
   /** Tag of the command under way. */

@@ -259,3 +259,81 @@ test('SC-39, SC-41: 2,000 sessions with IDLE, NOTIFY and live searches leave not
   expect(await imap.command('SELECT Many')).toContain('* 21 EXISTS')
   imap.end()
 }, 60_000)
+
+test('CA-09, SC-35: URLs of one message make no more of it than a command may send', async () => {
+  const small = await startImap({ limits: { messageOctets: 5_000_000 } })
+  try {
+    await small.deliver(alice, 'INBOX', big(4_000_000))
+    const imap = await loggedIn(small.port)
+    const before = process.memoryUsage().arrayBuffers
+    let most = 0
+    const watch = setInterval(() => {
+      most = Math.max(most, process.memoryUsage().arrayBuffers - before)
+    }, 1)
+    const answer = await imap.command(`APPEND INBOX${' CATENATE (URL "/INBOX/;UID=1")'.repeat(300)}`)
+    clearInterval(watch)
+    expect(answer).toContain('NO [TOOBIG]')
+    expect(most).toBeLessThan(100_000_000)
+    expect(await imap.command('STATUS INBOX (MESSAGES)')).toContain('MESSAGES 1')
+    imap.end()
+  } finally {
+    await small.close()
+  }
+})
+
+test('SC-35, SC-40: items without end, criteria without end, patterns without end hold nobody up', async () => {
+  const imap = await loggedIn(server.port)
+  const other = await loggedIn(server.port)
+  const account = (await server.directory.find(alice))!.id
+  const operations = Array.from({ length: 200 }, (_, i) => ({
+    op: 'create' as const,
+    name: `${'a'.repeat(490)}${i}`,
+  }))
+  await server.store.write(account, operations)
+  await imap.command('SELECT Ahead')
+  const items = Array.from({ length: 300 }, (_, i) => `BINARY.PEEK[1]<${i}.9>`).join(' ')
+  expect(await imap.command(`FETCH 1 (${items})`)).toContain('BAD')
+  expect(await imap.command(`SEARCH${' NOT BODY xyz'.repeat(300)}`)).toContain('NO [LIMIT]')
+  expect(await imap.command(`LIST "${'a'.repeat(900)}" "${'a'.repeat(900)}"`)).toContain('BAD')
+  expect(await imap.command(`LSUB "" "${'*a'.repeat(900)}"`)).toContain('BAD')
+  let slowest = 0
+  const pattern = `"${'*a'.repeat(450)}"`
+  const slow = [
+    imap.command(`LIST "" (${Array.from({ length: 3 }, () => pattern).join(' ')})`),
+    imap.command(`SEARCH${' NOT BODY xyz'.repeat(40)}`),
+  ]
+  let done = false
+  void Promise.all(slow).then(() => {
+    done = true
+  })
+  while (!done) {
+    const at = performance.now()
+    await other.command('NOOP')
+    slowest = Math.max(slowest, performance.now() - at)
+  }
+  console.log(`slowest NOOP beside them: ${slowest.toFixed(0)} ms`)
+  expect(slowest).toBeLessThan(4000)
+  imap.end()
+  other.end()
+}, 60_000)
+
+test('ST-17: a literal that comes slowly is no silence', async () => {
+  let now = Date.now()
+  const slow = await startImap({ now: () => now, limits: { idleMs: 1_800_000 } })
+  try {
+    const imap = await loggedIn(slow.port)
+    imap.send('a APPEND INBOX {600+}\r\nSubject: s\r\n\r\n')
+    for (let i = 0; i < 3; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      imap.send('x'.repeat(100))
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      now += 1_700_000
+      await new Promise((resolve) => setTimeout(resolve, 1100))
+    }
+    imap.send(`${'x'.repeat(286)}\r\n`)
+    expect(await imap.until(/a (OK|NO|BAD).*\r\n/)).toContain('a OK')
+    imap.end()
+  } finally {
+    await slow.close()
+  }
+})

@@ -91,9 +91,14 @@ export const append = command({
     const target = await targetOf(session, name)
     if ('status' in target) return target
     const ready: NewMessage[] = []
+    let octets = 0
     for (const message of messages) {
       const made = await prepared(message, session, target)
       if ('status' in made) return made
+      // URLs make much of little: together they may be what literals may be, and no more (CA-09).
+      octets += made.octets.reduce((sum, piece) => sum + piece.length, 0)
+      if (octets > session.framing.limits.messageOctets + session.framing.limits.literalOctets)
+        return no('the messages are too large together', 'TOOBIG')
       ready.push(made)
     }
     const [result] = await session.write([{ op: 'append', mailbox: target.id, messages: ready }])

@@ -18,6 +18,9 @@ const macros: Readonly<Record<string, readonly string[]>> = {
   FULL: ['FLAGS', 'INTERNALDATE', 'RFC822.SIZE', 'ENVELOPE', 'BODY'],
 }
 
+/** Each may read or decode the whole of a message: one command must not ask for that thousands of times (SC-35). */
+const maxItems = 250
+
 const unique = (items: readonly FetchItem[]): FetchItem[] => [
   ...new Map(items.map((item) => [item.label, item])).values(),
 ]
@@ -32,8 +35,10 @@ export function fetchItems(input: CommandInput, session: Session): FetchItem[] {
     return unique((macros[name] ?? [name]).map(one))
   }
   const items: FetchItem[] = []
-  do items.push(one(input.itemName()))
-  while (input.try(' '))
+  do {
+    items.push(one(input.itemName()))
+    if (items.length > maxItems) input.fail(`at most ${maxItems} data items`)
+  } while (input.try(' '))
   input.expect(')')
   return unique(items)
 }

@@ -6,6 +6,7 @@ import type { CommandInput } from '../../wire/imap/tokens.ts'
 import { command, ok } from '../command.ts'
 import { canonicalName, parentsOf } from '../mailbox-names.ts'
 import type { Session } from '../session.ts'
+import { Turns } from '../turns.ts'
 import { type AskedStatus, statusItems, tellStatus } from './status.ts'
 
 interface ListArguments {
@@ -58,7 +59,10 @@ function parseList(input: CommandInput, session: Session): ListArguments {
     while (input.try(' '))
     input.expect(')')
   } else patterns.push(name(input.listMailbox()))
-  if (patterns.length > maxPatterns || patterns.some((p) => p.length > maxPatternCharacters))
+  if (
+    patterns.length > maxPatterns ||
+    patterns.some((p) => reference.length + p.length > maxPatternCharacters)
+  )
     input.fail(`at most ${maxPatterns} patterns of ${maxPatternCharacters} characters`)
   const returns = new Set<string>()
   let status: AskedStatus[] | undefined
@@ -162,15 +166,20 @@ export const list = command({
         if (args.select.has('SUBSCRIBED') && !named.subscribed) return false
         return !args.select.has('SPECIAL-USE') || specialUseOf(named.mailbox) !== undefined
       }
+      // Patterns full of wildcards take their time (SC-35).
+      const turns = new Turns()
       const recursive = args.select.has('RECURSIVEMATCH')
       const narrowed = args.select.has('SUBSCRIBED') || args.select.has('SPECIAL-USE')
       // Levels above what is selected but itself not listed (LX-07 to LX-09).
       const holding = new Set<string>()
       if (recursive)
-        for (const named of names.values())
+        for (const named of names.values()) {
+          if (turns.isDue) await turns.give()
           if (selected(named) && !matches(named.name))
             for (const parent of parentsOf(named.name)) holding.add(parent)
+        }
       for (const named of names.values()) {
+        if (turns.isDue) await turns.give()
         if (!matches(named.name)) continue
         const itself = narrowed ? selected(named) : named.mailbox !== undefined || named.hasChildren
         const childInfo = recursive && holding.has(named.name)
@@ -191,15 +200,20 @@ export const lsub = command({
   name: 'LSUB',
   source: 'RFC 3501 §6.3.9',
   states: ['authenticated', 'selected'],
-  parse: (input) => ({
-    reference: input.mailboxOf(input.sp().astring()),
-    pattern: input.mailboxOf(input.sp().listMailbox()),
-  }),
+  parse(input) {
+    const reference = input.mailboxOf(input.sp().astring())
+    const pattern = input.mailboxOf(input.sp().listMailbox())
+    if (reference.length + pattern.length > maxPatternCharacters)
+      input.fail(`a pattern of ${maxPatternCharacters} characters at most`)
+    return { reference, pattern }
+  },
   async run({ reference, pattern }, session) {
     const match = listMatcher(reference + pattern)
     const subscriptions = await session.services.store.read(session.user.id, (view) => view.subscriptions())
     const told = new Map<string, string>()
+    const turns = new Turns()
     for (const name of subscriptions.map(canonicalName)) {
+      if (turns.isDue) await turns.give()
       if (match(name)) told.set(name, '')
       // "%" does not reach it: the level that it does reach stands for it (MX-25).
       else if (pattern.endsWith('%'))

@@ -105,6 +105,7 @@ export const store = command({
       if (quiet && !session.condstore) continue
       const msn = view.uids.msnOf(message.uid)
       if (msn > 0) out.untagged(`${msn} FETCH (${pairs.join(' ')})`)
+      if (out.full) await out.ready()
     }
     const modified = result.modified.filter((m) => view.uids.msnOf(m) > 0)
     if (modified.length > 0) {

@@ -3,9 +3,9 @@ import type { EpochMs } from '../../model/units.ts'
 import type { Message, Uid, UidSet } from '../../store/store.ts'
 import type { FetchItem } from '../fetch/item.ts'
 import { messageBatches } from '../messages.ts'
-import { turn } from '../search/evaluate.ts'
 import { sortDigest } from '../search/sort-records.ts'
 import type { Session } from '../session.ts'
+import { Turns } from '../turns.ts'
 import type { ViewChange } from '../view/selected.ts'
 import { type Msn, normalised, uidSetOf, uidsOf } from '../view/uid-list.ts'
 import { type Context, nextTurn } from './context.ts'
@@ -16,9 +16,6 @@ const maxContexts = 32
 const maxMembers = 200_000
 /** Time-dependent results are looked at again after that many milliseconds at the earliest (CX-21). */
 const ageEveryMs = 5000
-
-/** Messages tested before other sessions get their turn (SC-40). */
-const testedAtOnce = 1000
 
 /** What there is to tell. */
 export interface ContextChanges {
@@ -126,11 +123,12 @@ export class Contexts {
   ): Promise<string[]> {
     const { uids } = session.view
     const lines: string[] = []
+    const turns = new Turns()
     for (const context of this.#live) {
       const join: Message[] = []
       const leave: Uid[] = []
-      for (const [i, message] of rows.entries()) {
-        if (i > 0 && i % testedAtOnce === 0) await turn()
+      for (const message of rows) {
+        if (turns.isDue) await turns.give()
         if (uids.msnOf(message.uid) === 0) continue
         const matches = await context.test.matches(message)
         if (matches === context.has(message.uid)) continue

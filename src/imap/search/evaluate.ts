@@ -2,6 +2,7 @@
  * The criteria of SEARCH over the messages of a view (RFC 3501 §6.4.4). What a row and the store's index tell is looked at
  * first; the text of a message is read only where that leaves the answer open.
  */
+import { Fault } from '../../model/fault.ts'
 import type { EpochMs } from '../../model/units.ts'
 import type { AccountId, MailboxId, Message, ModSeq, SearchTerm, Uid, UidSet } from '../../store/store.ts'
 import { substringOf, unicodeCasemap } from '../../wire/imap/collation.ts'
@@ -10,6 +11,7 @@ import type { NumberSet } from '../../wire/imap/tokens.ts'
 import { headerHolds, type SearchableText, searchableText, textHolds } from '../../wire/mime/search-text.ts'
 import { messageBatches } from '../messages.ts'
 import type { Session } from '../session.ts'
+import { Turns } from '../turns.ts'
 import { contains, normalised, rangesOf, UidList, uidsOf } from '../view/uid-list.ts'
 import { withFilters } from './filters.ts'
 import { TextHits } from './text-hits.ts'
@@ -26,6 +28,9 @@ export interface SearchScope {
   readonly result: UidSet
   isRecent(uid: Uid): boolean
 }
+
+/** Each of them may have to go through the whole of a large message (SC-35). */
+const maxTexts = 200
 
 /** undefined: the row alone does not tell. */
 type Test = (message: Message, text: SearchableText | undefined) => boolean | undefined
@@ -94,12 +99,14 @@ export async function findMessages(
   for (const hits of needed) uids = UidList.of(uids).intersect(hits.candidates())
   const query = { digest: digest ? (['detail'] as const) : false, threadId }
   const found: Found[] = []
+  const turns = new Turns()
   for await (const batch of messageBatches(session, uids, query, scope.shared)) {
     for (const message of batch) {
       if (scope.uids.msnOf(message.uid) === 0) continue
       const matched = matches(message)
       if (matched === true || (matched !== false && (await matched)))
         found.push({ uid: message.uid, modSeq: message.modSeq })
+      if (turns.isDue) await turns.give()
     }
     await turn()
   }
@@ -240,6 +247,7 @@ function planOf(session: Session, search: SearchKey, scope: SearchScope): Plan {
     }
   }
   const test = build(search)
+  if (texts.length > maxTexts) throw new Fault('limit', `at most ${maxTexts} criteria look for text`)
   const setNow = (at: EpochMs): void => {
     now = at
   }

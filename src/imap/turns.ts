@@ -1,0 +1,20 @@
+/** Gives other sessions their turn in the middle of long work (SC-40). */
+import { performance } from 'node:perf_hooks'
+
+/** One session computes about so long before others run. */
+const sliceMs = 10
+
+export class Turns {
+  #since = performance.now()
+
+  /** Asked between pieces of work that are short themselves. */
+  get isDue(): boolean {
+    return performance.now() - this.#since >= sliceMs
+  }
+
+  /** Resolves when the others had their turn. */
+  async give(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve))
+    this.#since = performance.now()
+  }
+}
