@@ -41,6 +41,25 @@ export interface MessageDigest {
   readonly references: readonly string[]
   /** What stands for the message in a list (RFC 8970): at most 200 characters, '' when there is nothing to say. */
   readonly preview: string
+  /** Of a message with 8-bit header fields: as those are shown it who do not know them (RFC 3501 §7.4.2). */
+  readonly ascii?: AsciiForm | undefined
+}
+
+/** Octets of the message from `start` to before `end`, and the ASCII that is shown in their place. */
+export interface Replacement {
+  readonly start: Octets
+  readonly end: Octets
+  readonly by: string
+}
+
+/** Everything in it counts octets as they are shown. */
+export interface AsciiForm {
+  readonly size: Octets
+  readonly bodyStructure: OctetString
+  readonly body: OctetString
+  readonly structure: PartRange
+  /** Ascending, not overlapping; positions of the message as it is stored. */
+  readonly replacements: readonly Replacement[]
 }
 
 /**

@@ -6,6 +6,7 @@ import { isRefusal } from '../model/refusal.ts'
 import type { Settings } from '../model/settings.ts'
 import type { Adapter, DeliveryJob, DeliveryResult } from '../queue/adapter.ts'
 import { digestMessage } from '../wire/mime/digest.ts'
+import { textSafe } from '../wire/mime/text-safe.ts'
 import { writeField } from '../wire/mime/write-header.ts'
 import { refusedOutcomes } from './outcomes.ts'
 import { traceField } from './pass-through.ts'
@@ -49,7 +50,8 @@ export function createMailboxAdapter(
           writeField('Return-Path', `<${mail.reversePath ?? ''}>`),
           ...(orcpt ? [writeField('Original-Recipient', originalRecipient(orcpt))] : []),
         ].join('')
-        const octets = Buffer.concat([Buffer.from(top + mail.trace, 'latin1'), ...mail.octets])
+        // As every client may be shown it (RFC 3516 §6).
+        const octets = textSafe(Buffer.concat([Buffer.from(top + mail.trace, 'latin1'), ...mail.octets]))
         if (!(await hasRoom(recipient.account, octets.length))) {
           // RFC 3463 §3.3: X.2.2, and room may be made before the delivery expires.
           outcomes.push({ index, state: 'deferred', status: { code: '4.2.2', text: 'The mailbox is full' } })

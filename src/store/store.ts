@@ -64,7 +64,10 @@ export interface Message {
   /** Minutes east of UTC: the zone in which the date was given (AP-09). */
   readonly internalOffsetMinutes: number
   readonly savedAt: EpochMs
+  /** As those see it who do not know 8-bit header fields; that is what is counted everywhere. */
   readonly size: Octets
+  /** Of a message with 8-bit header fields: its size for those who know them (FE-25). */
+  readonly utf8Size: Octets | undefined
   readonly blob: number
   /** RFC 8474: 'M' and a number; the same after COPY and MOVE. */
   readonly emailId: string
@@ -74,8 +77,8 @@ export interface Message {
   readonly digest: MessageDigest
 }
 
-/** The parts of a digest that are stored as columns; `detail` is all the rest, structure and dates among it. */
-export type DigestPart = 'envelope' | 'bodyStructure' | 'body' | 'preview' | 'detail'
+/** The parts of a digest that can be read apart; `detail` is all the rest, structure and dates among it. */
+export type DigestPart = 'envelope' | 'bodyStructure' | 'body' | 'preview' | 'ascii' | 'detail'
 
 /** The columns a query needs; what is not asked for is not read. */
 export interface MessageQuery {

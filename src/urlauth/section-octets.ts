@@ -1,5 +1,7 @@
 /** The octets of a section as they are stored: for BODY[...], CATENATE, URLFETCH and BURL alike. */
+import type { AsciiForm } from '../model/message-digest.ts'
 import type { MailStore, Message, OctetRange } from '../store/store.ts'
+import { shownPieces } from '../wire/mime/replaced.ts'
 import { filterHeader, locateSection, type SectionSpec } from '../wire/mime/section.ts'
 
 /** Larger pieces flow at the reader's pace. */
@@ -16,17 +18,22 @@ export interface Window {
   readonly octets: number | undefined
 }
 
-/** undefined: there is no such part (FE-13, FE-15). The message must have been read with its digest. */
+/**
+ * undefined: there is no such part (FE-13, FE-15). The message must have been read with its digest. `form`: as it is shown
+ * to those who do not know 8-bit header fields, else as it is stored.
+ */
 export async function sectionOctets(
   store: MailStore,
   message: Message,
   section: SectionSpec,
   window?: Window,
+  form?: AsciiForm,
 ): Promise<SectionOctets | undefined> {
-  const at = locateSection(message.digest.structure, section)
+  const at = locateSection(form?.structure ?? message.digest.structure, section)
+  const read = form ? shownReader(store, message.blob, form) : storedReader(store, message.blob)
   if (!at) return undefined
   if (at.kind === 'header-fields') {
-    const header = await store.readBlob(message.blob, { start: at.headerStart, end: at.headerEnd })
+    const header = await read({ start: at.headerStart, end: at.headerEnd }, true)
     const wanted = filterHeader(header, at.names, at.not)
     // The window cuts what was chosen, not what it was chosen from (FE-21).
     const { start, end } = cut({ start: 0, end: wanted.length }, window)
@@ -35,9 +42,26 @@ export async function sectionOctets(
   const range = cut({ start: at.start, end: at.end }, window)
   const size = range.end - range.start
   if (size === 0) return { size, content: new Uint8Array(0) }
-  const content =
-    size > streamFrom ? store.streamBlob(message.blob, range) : await store.readBlob(message.blob, range)
-  return { size, content }
+  return { size, content: size > streamFrom ? read(range, false) : await read(range, true) }
+}
+
+interface Reader {
+  (range: OctetRange, whole: true): Promise<Uint8Array>
+  (range: OctetRange, whole: false): AsyncIterable<Uint8Array>
+}
+
+const storedReader = (store: MailStore, blob: number): Reader =>
+  ((range: OctetRange, whole: boolean) =>
+    whole ? store.readBlob(blob, range) : store.streamBlob(blob, range)) as Reader
+
+function shownReader(store: MailStore, blob: number, { replacements }: AsciiForm): Reader {
+  async function* stream({ start, end }: OctetRange): AsyncGenerator<Uint8Array> {
+    for (const piece of shownPieces(replacements, start, end))
+      if ('by' in piece) yield Buffer.from(piece.by, 'latin1')
+      else yield* store.streamBlob(blob, piece)
+  }
+  return ((range: OctetRange, whole: boolean) =>
+    whole ? collected({ content: stream(range) }) : stream(range)) as Reader
 }
 
 function cut(range: OctetRange, window: Window | undefined): OctetRange {
@@ -63,7 +87,7 @@ export async function messageOf(
 }
 
 /** All of it in memory: for what will be stored or sent whole. */
-export async function collected({ content }: SectionOctets): Promise<Uint8Array> {
+export async function collected({ content }: Pick<SectionOctets, 'content'>): Promise<Uint8Array> {
   if (content instanceof Uint8Array) return content
   const pieces: Uint8Array[] = []
   for await (const piece of content) pieces.push(piece)

@@ -81,3 +81,64 @@ test('BI-10, BI-11, BI-13, LP-07, FE-26: a binary message is kept, decoded as it
   const size = /RFC822.SIZE (\d+)/.exec(shown)![1]
   expect(shown).toContain(`BODY[] {${size}}`)
 })
+
+test('BI-05, BI-06, BI-08, BI-09, BI-14: damaged encodings, line ends, whole messages, headers, and where literal8 may not be', async () => {
+  const damaged: readonly (readonly [string, string, Buffer])[] = [
+    ['base64', 'aGVs*bG8', Buffer.from('hello')],
+    ['base64', 'aGVsbG8gd29ybGQ', Buffer.from('hello world')],
+    ['base64', '====', Buffer.from('')],
+    ['base64', 'A', Buffer.from('')],
+    ['quoted-printable', 'a=ZZb=4', Buffer.from('a=ZZb=4')],
+    ['quoted-printable', 'soft=', Buffer.from('soft')],
+    ['quoted-printable', 'x=0', Buffer.from('x=0')],
+  ]
+  await imap.command('CREATE Damaged')
+  for (const [encoding, text] of damaged)
+    await server.deliver(
+      'alice@example.net',
+      'Damaged',
+      Buffer.from(`Content-Type: application/x-a\r\nContent-Transfer-Encoding: ${encoding}\r\n\r\n${text}`),
+    )
+  const lf = Buffer.from('one\ntwo\r\nthree\n').toString('base64')
+  await server.deliver(
+    'alice@example.net',
+    'Damaged',
+    Buffer.from(
+      `Subject: =?utf-8?Q?d=C3=A9?=\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n${lf}`,
+    ),
+  )
+  const reader = await loggedIn(server.port)
+  await reader.command('SELECT Damaged')
+  for (const [i, [encoding, text, decoded]] of damaged.entries()) {
+    const answer = await reader.command(`FETCH ${i + 1} (BINARY.SIZE[1] BINARY.PEEK[1])`)
+    const value = decoded.length === 0 ? '""' : `{${decoded.length}}\r\n${decoded.toString('latin1')}`
+    expect(answer, `${encoding} ${text}`).toContain(`(BINARY.SIZE[1] ${decoded.length} BINARY[1] ${value})`)
+  }
+  const text = 'one\r\ntwo\r\nthree\r\n'
+  expect(await reader.command('FETCH 8 (BINARY.SIZE[1] BINARY.PEEK[1])')).toContain(
+    `(BINARY.SIZE[1] ${text.length} BINARY[1] {${text.length}}\r\n${text})`,
+  )
+  // The whole message is header and body as they are: its transfer encoding and encoded words stay.
+  const whole = await reader.command('FETCH 8 (BINARY.SIZE[] BINARY.PEEK[] BODY.PEEK[])')
+  const body = /BODY\[\] \{(\d+)\}\r\n([\s\S]*)\)\r\nt/.exec(whole)!
+  expect(whole).toContain(`BINARY.SIZE[] ${body[1]} BINARY[] {${body[1]}}\r\n${body[2]} BODY[]`)
+  expect(body[2]).toContain('=?utf-8?Q?d=C3=A9?=')
+  for (const wrong of [
+    'BINARY[1.HEADER]',
+    'BINARY[TEXT]',
+    'BINARY.PEEK[HEADER]',
+    'BINARY[1.MIME]',
+    'BINARY[0]',
+    'BINARY.SIZE[1]<0.1>',
+  ])
+    expect(await reader.command(`FETCH 8 ${wrong}`), wrong).toMatch(/^t\d+ BAD/)
+  for (const wrong of [
+    'LOGIN ~{1+}\r\nx y',
+    'SEARCH SUBJECT ~{1+}\r\nx',
+    'SELECT ~{5+}\r\nINBOX',
+    'CREATE ~{1+}\r\nx',
+  ])
+    expect(await reader.command(wrong), wrong).toMatch(/^t\d+ BAD/)
+  expect(await reader.command('NOOP')).toMatch(/^t\d+ OK/)
+  reader.end()
+})

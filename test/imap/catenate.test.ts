@@ -91,3 +91,74 @@ test('CA-11, MA-01, MA-03, MA-06: several messages in one command, all or none',
   const failed = await imap.command(`APPEND Drafts {16+}\r\nSubject: two\r\n\r\n CATENATE (URL "/x/;UID=1")`)
   expect(failed).toContain('NO [BADURL')
 })
+
+test('CA-03, CA-10, CA-19, CA-20: source flags, a missing target, a mailbox that feeds itself, UTF8', async () => {
+  const own = await loggedIn(server.port)
+  await own.command('SELECT INBOX')
+  await own.command('STORE 1 FLAGS (\\Flagged)')
+  expect(await own.command(`APPEND Nowhere CATENATE (${url('')})`)).toMatch(/NO \[TRYCREATE\]/)
+  expect(await own.command(`APPEND INBOX CATENATE (${url('/;SECTION=HEADER')} ${text('again')})`)).toMatch(
+    /^\* 2 EXISTS\r\n[\s\S]*OK \[APPENDUID \d+ 2\]/,
+  )
+  expect(await own.command('FETCH 2 BODY.PEEK[TEXT]')).toContain('{5}\r\nagain')
+  expect(await own.command('FETCH 1 FLAGS')).toMatch(/FLAGS \((\\Recent )?\\Flagged\)/)
+  const eight = Buffer.from('Subject: déjà\r\n\r\nx').toString('latin1')
+  const utf8 = `CATENATE (UTF8 (~{${eight.length}+}\r\n${eight}) ${url('/;SECTION=1')})`
+  own.send(Buffer.from(`u APPEND Drafts ${utf8}\r\n`, 'latin1'))
+  expect(await own.until(/u (OK|NO|BAD).*\r\n/)).toMatch(/u BAD/)
+  await own.command('ENABLE UTF8=ACCEPT')
+  own.send(Buffer.from(`v APPEND Drafts ${utf8}\r\n`, 'latin1'))
+  expect(await own.until(/v (OK|NO|BAD).*\r\n/)).toMatch(/v OK \[APPENDUID/)
+  own.end()
+})
+
+test("CA-09, CA-18, CA-21: one large part many times over, what is not the user's, parts in text-safe form", async () => {
+  const small = await startImap({
+    limits: { messageOctets: 100_000 },
+    accounts: [
+      { address: 'alice@example.net', password: 'secret' },
+      { address: 'bob@example.net', password: 'secret' },
+    ],
+  })
+  try {
+    await small.deliver('bob@example.net', 'INBOX', mail)
+    await small.deliver('bob@example.net', 'Private', mail)
+    await small.deliver('alice@example.net', 'INBOX', Buffer.from(mail))
+    const alice = await loggedIn(small.port)
+    await alice.command('CREATE Drafts')
+    const one = 'URL "/INBOX/;UID=1/;SECTION=2"'
+    expect(await alice.command(`APPEND Drafts CATENATE (${Array(900).fill(one).join(' ')})`)).toMatch(
+      /^t\d+ NO \[TOOBIG\]/,
+    )
+    expect(await alice.command('STATUS Drafts (MESSAGES)')).toContain('MESSAGES 0')
+    // What another user has, and what nobody has, get one and the same answer.
+    const answers: string[] = []
+    for (const name of [
+      '/Private/;UID=1',
+      '/Nothing/;UID=1',
+      '/../bob@example.net/INBOX/;UID=1',
+      '/INBOX/;UID=77',
+    ])
+      answers.push(
+        (await alice.command(`APPEND Drafts CATENATE (URL "${name}")`))
+          .replace(/t\d+/, 't')
+          .replace(name, 'URL'),
+      )
+    expect(new Set(answers).size, answers.join('')).toBe(1)
+    expect(answers[0]).toMatch(/^t NO \[BADURL "?URL"?\]/)
+    const binary = 'Content-Type: image/x\r\nContent-Transfer-Encoding: binary\r\n\r\na\0b'
+    const made = `Content-Type: multipart/mixed; boundary=q\r\n\r\n--q\r\n${binary}\r\n--q--\r\n`
+    expect(await alice.command(`APPEND INBOX ~{${made.length}+}\r\n${made}`)).toContain('OK [APPENDUID')
+    const source = (section: string) => `URL "/INBOX/;UID=2/;SECTION=${section}"`
+    expect(await alice.command(`APPEND Drafts CATENATE (${source('1.MIME')} ${source('1')})`)).toContain(
+      'OK [',
+    )
+    await alice.command('SELECT Drafts')
+    const copied = await alice.command('FETCH 1 (BODY.PEEK[] BINARY.PEEK[1])')
+    expect(copied).toContain('Content-Transfer-Encoding: base64\r\n\r\nYQBi')
+    expect(copied).toContain('BINARY[1] ~{3}\r\na\0b')
+    alice.end()
+  } finally {
+    await small.close()
+  }
+})

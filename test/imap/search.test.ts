@@ -97,7 +97,9 @@ test('SR-14, SR-15: charsets, and strings that are not in them', async () => {
   await imap.command('SELECT Words')
   for (const charset of ['UTF-8', 'utf-8', 'US-ASCII', '"UTF-8"'])
     expect(await imap.command(`SEARCH CHARSET ${charset} SUBJECT d`)).toMatch(/^\* SEARCH 1\r\n/)
-  expect(await imap.command('SEARCH CHARSET KOI8-R SUBJECT d')).toMatch(/^t\d+ NO \[BADCHARSET \(US-ASCII UTF-8\)\]/)
+  expect(await imap.command('SEARCH CHARSET KOI8-R SUBJECT d')).toMatch(
+    /^t\d+ NO \[BADCHARSET \(US-ASCII UTF-8\)\]/,
+  )
   const word = Buffer.from('DÉJÀ').toString('latin1')
   imap.send(Buffer.from(`u SEARCH CHARSET UTF-8 SUBJECT {${word.length}+}\r\n${word}\r\n`, 'latin1'))
   expect(await imap.until(/u OK.*\r\n/)).toMatch(/^\* SEARCH 1\r\n/)
@@ -138,7 +140,9 @@ test('R2-03, R2-05, R2-08, R2-13: names in UTF-8, STATUS of deleted messages and
   const name = Buffer.from('Ящик').toString('latin1')
   await imap.command('ENABLE IMAP4rev2')
   imap.send(Buffer.from('s STATUS "Ящик" (DELETED SIZE)\r\n'))
-  expect(await imap.until(/s OK.*\r\n/)).toMatch(new RegExp(`^\\* STATUS "${name}" \\(DELETED 1 SIZE \\d+\\)\r\n`))
+  expect(await imap.until(/s OK.*\r\n/)).toMatch(
+    new RegExp(`^\\* STATUS "${name}" \\(DELETED 1 SIZE \\d+\\)\r\n`),
+  )
   expect(await imap.command('LIST "" (INBOX "Da*")')).toMatch(/INBOX\r\n\* LIST \([^)]*\) "\/" "?Dated/)
   expect(await imap.command('CAPABILITY')).toContain('LIST-EXTENDED')
   await imap.command('CREATE Two')
@@ -176,9 +180,11 @@ test('SV-01 to SV-05: when a message came into this mailbox, and the size of all
   await imap.command('COPY 1 Later')
   await imap.command('MOVE 1 Later')
   await imap.command('SELECT Later')
-  expect((await imap.command('FETCH 1:2 (SAVEDATE INTERNALDATE)')).match(
-    /SAVEDATE "13-May-2024 12:00:00 \+0000" INTERNALDATE "17-Jul-1996 02:44:25 -0700"/g,
-  )).toHaveLength(2)
+  expect(
+    (await imap.command('FETCH 1:2 (SAVEDATE INTERNALDATE)')).match(
+      /SAVEDATE "13-May-2024 12:00:00 \+0000" INTERNALDATE "17-Jul-1996 02:44:25 -0700"/g,
+    ),
+  ).toHaveLength(2)
   expect(await found('SAVEDON 13-May-2024')).toBe('1 2')
   expect(await found('SAVEDON 12-May-2024')).toBe('')
   expect(await found('SAVEDBEFORE 13-May-2024')).toBe('')

@@ -11,6 +11,7 @@ import type { UrlauthOptions } from '../../src/imap/urls.ts'
 import type { MailStore } from '../../src/store/store.ts'
 import { tlsPair } from '../../src/tls.ts'
 import { digestMessage } from '../../src/wire/mime/digest.ts'
+import { textSafe } from '../../src/wire/mime/text-safe.ts'
 
 export interface TestImap {
   readonly host: string
@@ -104,8 +105,9 @@ export async function startImap(options: TestImapOptions = {}): Promise<TestImap
     async deliver(address, mailbox, octets, flags = []) {
       const account = await directory.find(address)
       if (!account) throw new Error(`no account ${address}`)
-      const whole =
-        typeof octets === 'string' ? Buffer.from(octets.replace(/\r?\n/g, '\r\n')) : Uint8Array.from(octets)
+      const whole = textSafe(
+        typeof octets === 'string' ? Buffer.from(octets.replace(/\r?\n/g, '\r\n')) : Uint8Array.from(octets),
+      )
       const found = await store.read(account.id, (view) => view.mailbox(mailbox))
       if (!found) await store.write(account.id, [{ op: 'create', name: mailbox }])
       const target = found ?? (await store.read(account.id, (view) => view.mailbox(mailbox)))

@@ -1,5 +1,5 @@
 /** Message rows of the database as the store's messages: only the columns that were asked for are read. */
-import type { MessageDigest } from '../../model/message-digest.ts'
+import type { AsciiForm, MessageDigest } from '../../model/message-digest.ts'
 import type { DigestPart, Message, MessageQuery } from '../../store/store.ts'
 import { flagList } from './flags.ts'
 import type { Statements, Tuple } from './statements.ts'
@@ -12,10 +12,12 @@ const columnOf: Readonly<Record<DigestPart, string>> = {
   bodyStructure: 'd.body_structure',
   body: 'd.body',
   preview: 'd.preview',
+  // Read of the few messages only that have it.
+  ascii: "CASE WHEN m.utf8_size IS NOT NULL THEN json_extract(d.detail, '$.ascii') END",
   detail: 'd.detail',
 }
-const allParts: readonly DigestPart[] = ['envelope', 'bodyStructure', 'body', 'preview', 'detail']
-const fixedColumns = 9
+const allParts: readonly DigestPart[] = ['envelope', 'bodyStructure', 'body', 'preview', 'ascii', 'detail']
+const fixedColumns = 10
 
 export async function* messagesOf(
   sql: Statements,
@@ -24,7 +26,7 @@ export async function* messagesOf(
 ): AsyncIterable<readonly Message[]> {
   const parts = query.digest === true ? allParts : query.digest || []
   const columns = [...parts.map((part) => columnOf[part]), ...(query.threadId ? ['k.thread'] : [])]
-  const text = `SELECT m.uid, m.mod_seq, m.created_mod_seq, m.flags, m.internal_date, m.saved_at, m.size, m.blob, m.internal_offset${columns
+  const text = `SELECT m.uid, m.mod_seq, m.created_mod_seq, m.flags, m.internal_date, m.saved_at, m.size, m.blob, m.internal_offset, m.utf8_size${columns
     .map((column) => `, ${column}`)
     .join('')} FROM messages m${parts.length > 0 ? ' JOIN digests d ON d.blob = m.blob' : ''}${
     query.threadId ? ' JOIN sort_keys k ON k.blob = m.blob' : ''
@@ -63,6 +65,7 @@ function reader(parts: readonly DigestPart[], threadId: boolean): (row: Tuple) =
     bodyStructure: at('bodyStructure'),
     body: at('body'),
     preview: at('preview'),
+    ascii: at('ascii'),
     detail: at('detail'),
   }
   const thread = threadId ? fixedColumns + parts.length : -1
@@ -80,6 +83,7 @@ class StoredMessage implements Message {
   readonly internalOffsetMinutes: number
   readonly savedAt: number
   readonly size: number
+  readonly utf8Size: number | undefined
   readonly blob: number
   readonly digest: MessageDigest
   readonly #row: Tuple
@@ -95,6 +99,7 @@ class StoredMessage implements Message {
     this.size = row[6] as number
     this.blob = row[7] as number
     this.internalOffsetMinutes = row[8] as number
+    this.utf8Size = (row[9] ?? undefined) as number | undefined
     this.digest = new StoredDigest(row, places)
     this.#row = row
     this.#thread = thread
@@ -110,7 +115,7 @@ class StoredMessage implements Message {
   }
 }
 
-type Detail = Omit<MessageDigest, 'envelope' | 'bodyStructure' | 'body' | 'preview'>
+type Detail = Omit<MessageDigest, 'envelope' | 'bodyStructure' | 'body' | 'preview' | 'ascii'>
 
 /** Strings as they are stored; the rest is parsed when it is asked for. */
 class StoredDigest implements MessageDigest {
@@ -123,10 +128,13 @@ class StoredDigest implements MessageDigest {
     this.#places = places
   }
 
-  #text(part: DigestPart): string {
+  #column(part: DigestPart): string | null {
     const value = this.#row[this.#places[part]]
     if (value === undefined) throw new Error(`the query did not ask for ${part} of the digest`)
-    return value as string
+    return value as string | null
+  }
+  #text(part: Exclude<DigestPart, 'ascii'>): string {
+    return this.#column(part) as string
   }
   get #parsed(): Detail {
     this.#detail ??= JSON.parse(this.#text('detail')) as Detail
@@ -143,6 +151,10 @@ class StoredDigest implements MessageDigest {
   }
   get preview() {
     return this.#text('preview')
+  }
+  get ascii() {
+    const text = this.#column('ascii')
+    return text === null ? undefined : (JSON.parse(text) as AsciiForm)
   }
   get size() {
     return this.#parsed.size

@@ -22,8 +22,10 @@ export function append(
     if (blob === undefined) throw new Fault('bug', 'a message without octets')
     storeDigest(write, blob, message)
     const flags = spelt(box, message.flags, true).join(' ')
-    const { internalDate, internalOffsetMinutes } = message
-    return insert(write, box, { flags, internalDate, internalOffsetMinutes, size: message.digest.size, blob })
+    const { internalDate, internalOffsetMinutes, digest } = message
+    const size = digest.ascii?.size ?? digest.size
+    const utf8Size = digest.ascii ? digest.size : null
+    return insert(write, box, { flags, internalDate, internalOffsetMinutes, size, utf8Size, blob })
   })
   added(write, box, uids, delivered)
   return uids
@@ -70,6 +72,8 @@ interface NewRow {
   readonly internalDate: number
   readonly internalOffsetMinutes: number
   readonly size: number
+  /** null: the same. */
+  readonly utf8Size: number | null
   readonly blob: number
 }
 
@@ -78,7 +82,7 @@ function insert(write: AccountWrite, box: Box, row: NewRow): number {
   const uid = box.uidNext++
   const modSeq = write.nextModSeq()
   write.sql.run(
-    'INSERT INTO messages (mailbox, uid, mod_seq, created_mod_seq, flags, internal_date, internal_offset, saved_at, size, blob) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO messages (mailbox, uid, mod_seq, created_mod_seq, flags, internal_date, internal_offset, saved_at, size, utf8_size, blob) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
     box.id,
     uid,
     modSeq,
@@ -88,6 +92,7 @@ function insert(write: AccountWrite, box: Box, row: NewRow): number {
     row.internalOffsetMinutes,
     write.context.now,
     row.size,
+    row.utf8Size,
     row.blob,
   )
   count(write, box, row.flags, row.size, 1)
@@ -119,14 +124,14 @@ export function copy(write: AccountWrite, from: number, uids: UidSet, to: number
   // Read whole before anything is written: source and target may be one mailbox.
   const rows = uids.flatMap((range) =>
     write.sql.tuples(
-      'SELECT uid, flags, internal_date, internal_offset, size, blob FROM messages WHERE mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid',
+      'SELECT uid, flags, internal_date, internal_offset, size, utf8_size, blob FROM messages WHERE mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid',
       from,
       range.from,
       range.to,
     ),
   )
   const spellings = new Map<string, string>()
-  const copied = rows.map(([, given, internalDate, internalOffset, size, blob]) => {
+  const copied = rows.map(([, given, internalDate, internalOffset, size, utf8Size, blob]) => {
     const flags = String(given)
     let mine = spellings.get(flags)
     if (mine === undefined) {
@@ -138,6 +143,7 @@ export function copy(write: AccountWrite, from: number, uids: UidSet, to: number
       internalDate: Number(internalDate),
       internalOffsetMinutes: Number(internalOffset),
       size: Number(size),
+      utf8Size: utf8Size === null ? null : Number(utf8Size),
       blob: Number(blob),
     })
   })

@@ -276,6 +276,10 @@ const migrations: readonly string[] = [
   `
   ALTER TABLE messages ADD COLUMN internal_offset INTEGER NOT NULL DEFAULT 0;
   `,
+  // Octets as they are stored, of messages whose 8-bit header fields make them look longer to most (FE-25).
+  `
+  ALTER TABLE messages ADD COLUMN utf8_size INTEGER;
+  `,
 ]
 
 /**

@@ -1,5 +1,4 @@
 /** CATENATE (RFC 4469) and URL-PARTIAL (RFC 5550 §5.7.1): a message put together from pieces that the server has. */
-import type { MailStore } from '../../store/store.ts'
 import { collected, messageOf, sectionOctets } from '../../urlauth/section-octets.ts'
 import { type CatenateSource, catenateSource } from '../../wire/imap/catenate-url.ts'
 import type { CommandInput } from '../../wire/imap/tokens.ts'
@@ -7,6 +6,7 @@ import { badUrlCode } from '../../wire/imap/url-encoding.ts'
 import { no, type Reply } from '../command.ts'
 import type { AppendData } from '../commands/append.ts'
 import type { Extension } from '../extension.ts'
+import { shownForm } from '../fetch/shown-form.ts'
 import type { Session } from '../session.ts'
 
 type Piece = { readonly octets: Uint8Array } | { readonly url: string }
@@ -50,7 +50,7 @@ function pieces(input: CommandInput, session: Session): Piece[] {
 const assembled =
   (list: readonly Piece[]): AppendData =>
   async (session) => {
-    const { store, limits } = session.services
+    const { limits } = session.services
     const octets: Uint8Array[] = []
     let size = 0
     for (const piece of list) {
@@ -58,7 +58,7 @@ const assembled =
       if ('octets' in piece) next = piece.octets
       else {
         const source = catenateSource(piece.url)
-        const found = 'badUrl' in source ? undefined : await partOf(store, session.user.id, source)
+        const found = 'badUrl' in source ? undefined : await partOf(session, source)
         if (!found) return badUrl(piece.url)
         // Counted before it is read: many URLs of one large part cost nothing (CA-09).
         if (size + found.size > limits.messageOctets) return tooBig
@@ -75,7 +75,8 @@ const tooBig = no('the message is too large', 'TOOBIG')
 /** Whatever the reason, one answer: what is not there and what may not be read look the same (CA-18). */
 const badUrl = (url: string): Reply => no('a URL leads to nothing', badUrlCode(url))
 
-async function partOf(store: MailStore, account: number, source: CatenateSource) {
-  const message = await messageOf(store, account, source)
-  return message && sectionOctets(store, message, source.section, source.partial)
+async function partOf(session: Session, source: CatenateSource) {
+  const { store } = session.services
+  const message = await messageOf(store, session.user.id, source)
+  return message && sectionOctets(store, message, source.section, source.partial, shownForm(message, session))
 }

@@ -4,6 +4,7 @@ import type { Extension } from '../extension.ts'
 import { flagsItem, uidItem } from '../fetch/basic-items.ts'
 import { textItem } from '../fetch/item.ts'
 import { bodyItem, bodyPeekItem, rfc822Items } from '../fetch/section-item.ts'
+import { shownForm, shownSize } from '../fetch/shown-form.ts'
 import { statusItem } from '../status-item.ts'
 
 export const imap4rev1: Extension = {
@@ -25,9 +26,13 @@ export const imap4rev1: Extension = {
     UID: () => uidItem,
     FLAGS: () => flagsItem,
     INTERNALDATE: () => textItem('INTERNALDATE', (m) => dateTime(m.internalDate, m.internalOffsetMinutes)),
-    'RFC822.SIZE': () => textItem('RFC822.SIZE', (m) => String(m.size)),
+    'RFC822.SIZE': () => textItem('RFC822.SIZE', (m, session) => String(shownSize(m, session))),
     ENVELOPE: () => textItem('ENVELOPE', (m) => m.digest.envelope, ['envelope']),
-    BODYSTRUCTURE: () => textItem('BODYSTRUCTURE', (m) => m.digest.bodyStructure, ['bodyStructure']),
+    BODYSTRUCTURE: () =>
+      textItem('BODYSTRUCTURE', (m, session) => (shownForm(m, session) ?? m.digest).bodyStructure, [
+        'bodyStructure',
+        'ascii',
+      ]),
     BODY: bodyItem,
     'BODY.PEEK': bodyPeekItem,
     ...rfc822Items,

@@ -1,6 +1,7 @@
 /** BINARY[...], BINARY.PEEK[...], BINARY.SIZE[...] (RFC 3516 §4): a part without its transfer encoding. */
 import type { PartRange } from '../../model/message-digest.ts'
 import type { Message } from '../../store/store.ts'
+import { collected, sectionOctets } from '../../urlauth/section-octets.ts'
 import { type Partial, partialSpec, sectionPart } from '../../wire/imap/section.ts'
 import type { CommandInput } from '../../wire/imap/tokens.ts'
 import { decodeTransfer } from '../../wire/mime/decode-transfer.ts'
@@ -8,6 +9,7 @@ import { partAt } from '../../wire/mime/section.ts'
 import { coded } from '../response-for.ts'
 import type { Session } from '../session.ts'
 import type { FetchItem, ItemValue } from './item.ts'
+import { shownForm } from './shown-form.ts'
 
 export const binaryItem = (input: CommandInput): FetchItem => item(input, true)
 export const binaryPeekItem = (input: CommandInput): FetchItem => item(input, false)
@@ -20,7 +22,7 @@ function item(input: CommandInput, seen: boolean): FetchItem {
   const label = `BINARY[${part}]${partial ? `<${partial.start}>` : ''}`
   return {
     label,
-    digest: ['detail'],
+    digest: ['detail', 'ascii'],
     seen,
     async load(message, session) {
       const octets = await decodedPart(message, session, section.part)
@@ -36,7 +38,7 @@ export function binarySizeItem(input: CommandInput): FetchItem {
   const label = `BINARY.SIZE[${part}]`
   return {
     label,
-    digest: ['detail'],
+    digest: ['detail', 'ascii'],
     async load(message, session) {
       const octets = await decodedPart(message, session, section.part)
       return { text: `${label} ${octets?.length ?? 0}` }
@@ -60,14 +62,14 @@ async function decodedPart(
   session: Session,
   numbers: readonly number[],
 ): Promise<Uint8Array | undefined> {
-  const { structure } = message.digest
-  const { store } = session.services
+  const form = shownForm(message, session)
+  const section = { part: numbers }
+  const found = await sectionOctets(session.services.store, message, section, undefined, form)
+  const octets = found && (await collected(found))
   // The whole message is octets as it stands (BI-08).
-  if (numbers.length === 0) return store.readBlob(message.blob)
-  const part = partAt(structure, numbers)
-  if (!part) return undefined
-  const body = await store.readBlob(message.blob, { start: part.bodyStart, end: part.bodyEnd })
-  return decodePart(part, body)
+  if (!octets || numbers.length === 0) return octets
+  const part = partAt((form ?? message.digest).structure, numbers)
+  return part && decodePart(part, octets)
 }
 
 /** @throws Fault 'content-refused' for an encoding that nobody knows */

@@ -5,11 +5,16 @@ import { type ParsedSection, type Partial, partialSpec, sectionSpec } from '../.
 import type { CommandInput } from '../../wire/imap/tokens.ts'
 import type { Session } from '../session.ts'
 import type { FetchItem, ItemValue } from './item.ts'
+import { shownForm } from './shown-form.ts'
 
 export const bodyItem = (input: CommandInput): FetchItem =>
   input.peek() === '['
     ? sectionItem(input, false)
-    : { label: 'BODY', digest: ['body'], text: (m) => `BODY ${m.digest.body}` }
+    : {
+        label: 'BODY',
+        digest: ['body', 'ascii'],
+        text: (m, session) => `BODY ${(shownForm(m, session) ?? m.digest).body}`,
+      }
 
 export const bodyPeekItem = (input: CommandInput): FetchItem => sectionItem(input, true)
 
@@ -35,7 +40,7 @@ const octetsItem = (
   seen: boolean,
 ): FetchItem => ({
   label,
-  digest: ['detail'],
+  digest: ['detail', 'ascii'],
   seen,
   load: (message, session) => loadSection(label, section, partial, message, session),
 })
@@ -47,7 +52,13 @@ async function loadSection(
   message: Message,
   session: Session,
 ): Promise<ItemValue> {
-  const found = await sectionOctets(session.services.store, message, section, partial)
+  const found = await sectionOctets(
+    session.services.store,
+    message,
+    section,
+    partial,
+    shownForm(message, session),
+  )
   if (!found) return { text: `${label} NIL` }
   if (found.size === 0) return { text: `${label} ""` }
   const { size, content } = found

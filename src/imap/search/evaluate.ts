@@ -9,6 +9,7 @@ import { substringOf, unicodeCasemap } from '../../wire/imap/collation.ts'
 import type { DateKey, SearchKey } from '../../wire/imap/search-keys.ts'
 import type { NumberSet } from '../../wire/imap/tokens.ts'
 import { headerHolds, type SearchableText, searchableText, textHolds } from '../../wire/mime/search-text.ts'
+import { shownSize } from '../fetch/shown-form.ts'
 import { messageBatches } from '../messages.ts'
 import type { Session } from '../session.ts'
 import { Turns } from '../turns.ts'
@@ -206,9 +207,9 @@ function planOf(session: Session, search: SearchKey, scope: SearchScope): Plan {
         return (m) => contains(set, m.uid)
       }
       case 'larger':
-        return (m) => m.size > key.octets
+        return (m) => shownSize(m, session) > key.octets
       case 'smaller':
-        return (m) => m.size < key.octets
+        return (m) => shownSize(m, session) < key.octets
       case 'older':
         return (m) => m.internalDate <= now - key.seconds * 1000
       case 'younger':

@@ -1,5 +1,6 @@
 /** Computes once what FETCH, SORT, THREAD and SEARCH will ask of a message (D6). */
-import type { ComputedDigest, PartRange } from '../../model/message-digest.ts'
+import type { AsciiForm, ComputedDigest, PartRange } from '../../model/message-digest.ts'
+import { asciiHeaders } from './ascii-headers.ts'
 import { baseSubject, subjectParts } from './base-subject.ts'
 import { bodyStructureOf } from './body-structure.ts'
 import { parseDate } from './date.ts'
@@ -8,6 +9,7 @@ import { envelopeOf } from './envelope.ts'
 import { keysOf } from './keys.ts'
 import { isOpaque, type MimeNode, storeScanLimits } from './node.ts'
 import { previewOf } from './preview.ts'
+import { replaced, replacedNode } from './replaced.ts'
 import { fieldValue, scanMessage } from './scan.ts'
 
 export { baseSubject }
@@ -32,6 +34,23 @@ export function digestMessage(octets: Uint8Array): ComputedDigest {
       references.length > 0 ? references : ids(fieldValue(octets, node, 'In-Reply-To') ?? '').slice(0, 1),
     preview: previewOf(octets, node),
     keys: keysOf(octets, node, subject),
+    ...asciiForm(octets, node),
+  }
+}
+
+function asciiForm(octets: Uint8Array, node: MimeNode): { readonly ascii?: AsciiForm } {
+  const replacements = asciiHeaders(octets, node)
+  if (replacements.length === 0) return {}
+  const shown = replaced(octets, replacements)
+  const shownNode = replacedNode(node, replacements)
+  return {
+    ascii: {
+      size: shown.length,
+      bodyStructure: bodyStructureOf(shown, shownNode, true),
+      body: bodyStructureOf(shown, shownNode, false),
+      structure: rangeOf(shownNode),
+      replacements,
+    },
   }
 }
 
