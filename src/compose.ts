@@ -68,7 +68,7 @@ export function assemble(
   const smtpTransport = createSmtpTransport({ host: config.gateway.host })
   const acceptor: Acceptor = createAcceptor({
     settings: config,
-    spool,
+    spool: { ...spool, enqueue: (entries) => runner.enqueue(entries) },
     ids,
     now,
     directory,

@@ -2,7 +2,7 @@
  * Identifiers outside of fixtures. Those of a message are derived from its queue id, so that a retry or a restart sends
  * what was sent before without storing it (GEN-003); the queue id carries 96 random bits (SEC-050).
  */
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import type { IdSource, Ids } from './model/providers.ts'
 
 export function createIds(host: string): IdSource {
@@ -18,7 +18,7 @@ function derived(queueId: string, scope: string, host: string): Ids {
   const next = (kind: string): string => {
     const n = (counters.get(kind) ?? 0) + 1
     counters.set(kind, n)
-    return createHash('sha256').update(`${queueId}\n${scope}\n${kind}\n${n}`).digest('hex').slice(0, 24)
+    return hash('sha256', `${queueId}\n${scope}\n${kind}\n${n}`, 'hex').slice(0, 24)
   }
   return {
     transactionId: () => next('transaction'),

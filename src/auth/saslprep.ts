@@ -40,6 +40,8 @@ const hasL = new RegExp(`(?![${randAL}])[\\p{L}\\p{Mc}\\p{Nl}]`, 'u')
 
 /** The prepared string; undefined when it has a forbidden character or nothing is left (SA-03). */
 export function saslprep(text: string): string | undefined {
+  // Printable ASCII is what it becomes.
+  if (/^[\x20-\x7e]+$/.test(text)) return text
   const prepared = text.replace(nonAsciiSpace, ' ').replace(mappedToNothing, '').normalize('NFKC')
   if (prepared === '' || prohibited.test(prepared)) return undefined
   // RFC 3454 §6: right-to-left text holds no left-to-right letter, and begins and ends right-to-left.

@@ -12,24 +12,14 @@ import type {
 import type { Refusal } from '../model/refusal.ts'
 import type { EpochMs } from '../model/units.ts'
 import type { Adapter, DeliveryJob, DeliveryResult } from './adapter.ts'
+import { Alarm, maxSleepMs } from './alarm.ts'
+import { groupSettlements } from './group-settlements.ts'
 import { HotMessages } from './hot-messages.ts'
+import { expired, temporary } from './local-outcomes.ts'
+import type { ReportInput, Reports } from './outcome-reports.ts'
 import { nextAttempt } from './schedule.ts'
 import type { Spool } from './spool.ts'
-
-export interface ReportInput {
-  readonly delivery: DeliveryRecord
-  readonly outcomes: readonly Outcome[]
-  readonly octets: () => Promise<Uint8Array>
-  /** The accepted message, read again by its carrier. */
-  readonly message: () => Promise<AcceptedMessage | Refusal>
-  readonly now: EpochMs
-}
-
-export interface Reports {
-  readonly entries: readonly NewQueueEntry[]
-  /** Recipients whose sender is told with them that they are late. */
-  readonly delayReported: readonly number[]
-}
+import { Tally } from './tally.ts'
 
 export interface RunnerOptions {
   readonly spool: Spool
@@ -53,6 +43,8 @@ export interface RunnerOptions {
 
 export interface Runner {
   remember(queueId: string, octets: Uint8Array, message: AcceptedMessage | undefined): void
+  /** Spool.enqueue, and what is due of the entries is begun without a look into the queue. */
+  enqueue(entries: readonly NewQueueEntry[]): Promise<readonly DeliveryRecord[]>
   /** Something was enqueued. */
   wake(): void
   /**
@@ -73,8 +65,6 @@ const hotOctets = 32 * 1024 * 1024
 const claimAtOnce = 64
 /** What a target may have leased, in multiples of what it may have under way: the next ones are at hand when one ends. */
 const aheadOfTarget = 3
-/** Sleep at the longest: a clock that was set, or a change by another process, is noticed after this. */
-const maxSleepMs = 60_000
 
 export function createRunner(options: RunnerOptions): Runner {
   const { spool } = options
@@ -83,12 +73,17 @@ export function createRunner(options: RunnerOptions): Runner {
   const byKind = new Map(options.adapters.flatMap((a) => a.kinds.map((kind): [string, Adapter] => [kind, a])))
   const stopping = new AbortController()
   const running = new Map<number, Promise<void>>()
-  const perTarget = new Map<string, number>()
+  const perTarget = new Tally()
   let backlog: DeliveryRecord[] = []
   let started = false
   let claiming = false
   let again = false
-  let timer: NodeJS.Timeout | undefined
+  const alarm = new Alarm(options.now, look)
+  /** The queue may hold something that is due and not leased. */
+  let isDue = true
+  /** What each target has leased here: on its way into the queue, waiting, or under way. */
+  const atHand = new Tally()
+  const each = options.concurrency.perTarget * aheadOfTarget
   const settled = groupSettlements(spool)
 
   const kindOf = (target: string): string => target.split(':')[0] ?? ''
@@ -205,6 +200,7 @@ export function createRunner(options: RunnerOptions): Runner {
     for (let wait = 1000; ; wait = Math.min(wait * 2, 30_000)) {
       try {
         await settled(settlement)
+        planAfter(settlement)
         return
       } catch (error) {
         options.log('error', 'an outcome could not be written', { error: String(error) })
@@ -222,7 +218,7 @@ export function createRunner(options: RunnerOptions): Runner {
   }
 
   function launch(delivery: DeliveryRecord): void {
-    perTarget.set(delivery.target, (perTarget.get(delivery.target) ?? 0) + 1)
+    perTarget.add(delivery.target)
     const work = attempt(delivery)
       .then((settlement) => conclude(delivery, settlement))
       .catch((error: unknown) => {
@@ -234,9 +230,8 @@ export function createRunner(options: RunnerOptions): Runner {
       .finally(() => {
         running.delete(delivery.deliveryId)
         hot.forget(delivery.entry.queueId)
-        const left = (perTarget.get(delivery.target) ?? 1) - 1
-        if (left > 0) perTarget.set(delivery.target, left)
-        else perTarget.delete(delivery.target)
+        atHand.add(delivery.target, -1)
+        perTarget.add(delivery.target, -1)
         pump(delivery.target)
       })
     running.set(delivery.deliveryId, work)
@@ -245,22 +240,59 @@ export function createRunner(options: RunnerOptions): Runner {
   /** Starts what may run. A target with nothing under way may always start one: those that hang must not take every place. */
   function pump(ended?: string): void {
     if (!started || stopping.signal.aborted) return
-    const { total, perTarget: each } = options.concurrency
+    const { total, perTarget: atOnce } = options.concurrency
     const held: DeliveryRecord[] = []
     for (const delivery of backlog) {
-      const busy = perTarget.get(delivery.target) ?? 0
-      if (busy === 0 || (running.size < total && busy < each)) launch(delivery)
+      const busy = perTarget.of(delivery.target)
+      if (busy === 0 || (running.size < total && busy < atOnce)) launch(delivery)
       else held.push(delivery)
     }
     backlog = held
-    const isIdle = ended !== undefined && !perTarget.has(ended)
-    if (isIdle || (backlog.length < claimAtOnce && running.size < total)) void claim()
+    const isIdle = ended !== undefined && perTarget.of(ended) === 0
+    if (isDue && (isIdle || (backlog.length < claimAtOnce && running.size < total))) void claim()
   }
 
-  /** What each target has leased here, under way or about to be. */
-  function leasedByTarget(): Map<string, number> {
-    const leased = new Map(perTarget)
-    for (const { target } of backlog) leased.set(target, (leased.get(target) ?? 0) + 1)
+  function look(): void {
+    isDue = true
+    if (started) void claim()
+  }
+
+  /** What a settlement leaves to be done: another attempt, or the reports that it brought. */
+  function planAfter({ nextDueAt, reports = [] }: Settlement): void {
+    if (nextDueAt !== undefined && started) alarm.set(nextDueAt)
+    if (reports.length > 0) look()
+  }
+
+  async function enqueue(entries: readonly NewQueueEntry[]): Promise<readonly DeliveryRecord[]> {
+    const now = options.now()
+    const deliveries = entries.flatMap((entry) => entry.deliveries)
+    const due = deliveries.filter(({ dueAt }) => dueAt <= now)
+    for (const { target } of due) atHand.add(target)
+    const mayLease = started && due.every(({ target }) => atHand.of(target) <= each)
+    let leased: readonly DeliveryRecord[] = []
+    try {
+      leased = await spool.enqueue(entries, mayLease ? { now, until: now + leaseMs } : undefined)
+    } catch (error) {
+      for (const { target } of due) atHand.add(target, -1)
+      // Others may have found no place for the sake of these.
+      if (isDue) look()
+      throw error
+    }
+    if (!started) {
+      await spool.release(leased.map((d) => d.deliveryId)).catch(() => {})
+      return leased
+    }
+    if (due.length < deliveries.length)
+      alarm.set(Math.min(...deliveries.map(({ dueAt }) => dueAt).filter((at) => at > now)))
+    backlog.push(...leased)
+    // Whoever waits for the answer gets it first.
+    if (leased.length > 0) setImmediate(() => pump())
+    else if (due.length > 0) {
+      for (const { target } of due) atHand.add(target, -1)
+      // The queue is asked when one that is at hand ends; where there is none, now.
+      isDue = true
+      if (!due.every(({ target }) => atHand.of(target) > 0)) look()
+    }
     return leased
   }
 
@@ -270,13 +302,13 @@ export function createRunner(options: RunnerOptions): Runner {
       return
     }
     claiming = true
-    clearTimeout(timer)
-    const each = options.concurrency.perTarget * aheadOfTarget
+    alarm.clear()
     try {
       do {
         again = false
+        isDue = false
         const now = options.now()
-        const room = { each, leased: leasedByTarget() }
+        const room = { each, leased: atHand.counts }
         const claimed = await spool.claim(now, now + leaseMs, claimAtOnce, room)
         // A lease that ran out of one that is still under way here (a slow peer, a clock that was set) is only renewed.
         const waiting = new Set(backlog.map((d) => d.deliveryId))
@@ -286,17 +318,19 @@ export function createRunner(options: RunnerOptions): Runner {
           return
         }
         backlog.push(...found)
+        for (const { target } of found) atHand.add(target)
         if (found.length > 0) queueMicrotask(() => pump())
         if (claimed.length === claimAtOnce) again = true
       } while (again && started)
-      const full = [...leasedByTarget()].filter(([, count]) => count >= each).map(([target]) => target)
-      const due = await spool.nextDue(full)
-      const wait = due === undefined ? maxSleepMs : Math.min(Math.max(due - options.now(), 10), maxSleepMs)
-      if (started) timer = setTimeout(() => void claim(), wait)
+      const full = [...atHand.counts].filter(([, leased]) => leased >= each).map(([target]) => target)
+      // What waits behind these is asked for when one of them ends.
+      if (full.length > 0) isDue = true
+      const next = (await spool.nextDue(full)) ?? options.now() + maxSleepMs
+      if (started) alarm.set(next)
     } catch (error) {
       if (!started) return
       options.log('error', 'the queue could not be read', { error: String(error) })
-      timer = setTimeout(() => void claim(), 1000)
+      alarm.set(options.now() + 1000)
     } finally {
       claiming = false
       if (again && started) queueMicrotask(() => void claim())
@@ -307,16 +341,15 @@ export function createRunner(options: RunnerOptions): Runner {
     remember(queueId, octets, message) {
       hot.remember(queueId, { octets, message })
     },
-    wake() {
-      if (started) void claim()
-    },
+    enqueue,
+    wake: look,
     async giveUp(queueId, status) {
       const leased = await spool.lease(queueId, options.now() + leaseMs)
       for (const delivery of leased) {
         const outcomes = openOf(delivery).map((index): Outcome => ({ index, state: 'failed', status }))
         await settled(await settlementOf(delivery, { outcomes }))
       }
-      if (started) void claim()
+      look()
       return leased.reduce((sum, delivery) => sum + openOf(delivery).length, 0)
     },
     async runDue() {
@@ -336,11 +369,11 @@ export function createRunner(options: RunnerOptions): Runner {
     },
     start() {
       started = true
-      void claim()
+      look()
     },
     async stop(drainMs) {
       started = false
-      clearTimeout(timer)
+      alarm.clear()
       const unstarted = backlog.map((d) => d.deliveryId)
       backlog = []
       const drained = Promise.all(running.values())
@@ -355,39 +388,4 @@ export function createRunner(options: RunnerOptions): Runner {
       for (const adapter of options.adapters) await adapter.close()
     },
   }
-}
-
-const expired = (index: number): Outcome => ({
-  index,
-  state: 'expired',
-  status: { code: '5.4.7', text: 'The time allowed for delivery has passed' },
-})
-
-const temporary = (index: number, text: string): Outcome => ({
-  index,
-  state: 'deferred',
-  status: { code: '4.3.0', text },
-})
-
-/** Settlements that come in one turn of the event loop are one call: the writer then syncs once for all. */
-function groupSettlements(spool: Spool): (settlement: Settlement) => Promise<void> {
-  let waiting: { settlement: Settlement; resolve: () => void; reject: (error: unknown) => void }[] = []
-  return (settlement) =>
-    new Promise((resolve, reject) => {
-      waiting.push({ settlement, resolve, reject })
-      if (waiting.length > 1) return
-      setImmediate(() => {
-        const group = waiting
-        waiting = []
-        spool.settle(group.map((g) => g.settlement)).then(
-          () => {
-            for (const g of group) g.resolve()
-          },
-          () => {
-            // One that cannot be written must not take the others with it.
-            for (const g of group) spool.settle([g.settlement]).then(g.resolve, g.reject)
-          },
-        )
-      })
-    })
 }

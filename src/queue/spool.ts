@@ -36,6 +36,11 @@ export interface Replacement {
   readonly duplicateKey?: NewQueueEntry['duplicateKey']
 }
 
+export interface Lease {
+  readonly now: EpochMs
+  readonly until: EpochMs
+}
+
 export interface Spool {
   /** What reports about accepted messages are matched with. */
   readonly originals: Correlation
@@ -43,8 +48,11 @@ export interface Spool {
    * Takes responsibility for the entries, all or none.
    * @throws Fault 'unavailable' when the disk is full or cannot be written: nothing was kept.
    * @throws Fault 'exists' when one of their marks may not follow what was reported before (RPT-006): nothing was kept.
+   *
+   * With `lease`, deliveries that are due at `now` are leased to this process in the same step, and returned: what was
+   * just accepted need not be looked for.
    */
-  enqueue(entries: readonly NewQueueEntry[]): Promise<void>
+  enqueue(entries: readonly NewQueueEntry[], lease?: Lease): Promise<readonly DeliveryRecord[]>
   /**
    * Leases up to `limit` due deliveries to this process until `leaseUntil`; a lease that ran out is due again (QUE-002).
    * With `room`, of each target only what it has room for: the cost does not grow with what waits behind a busy one.

@@ -35,6 +35,7 @@ import { createWays, type Ways } from './ways.ts'
 
 export interface AcceptorOptions {
   readonly settings: Settings
+  /** Its enqueue() tells the queue (Runner.enqueue). */
   readonly spool: Spool
   readonly ids: IdSource
   readonly now: () => EpochMs
@@ -152,7 +153,6 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
     // Before the write: a delivery may be claimed as soon as it is on disk.
     options.remember(entry.queueId, octets, message)
     await spool.enqueue([entry])
-    options.wake()
   }
 
   const mmsReport = createMmsReports(options, ways, context)

@@ -20,7 +20,7 @@ export interface LoadResult {
   readonly p99Ms: number
 }
 
-let number = 0
+let number = Math.floor(Math.random() * 90_000_000)
 const idOf = (): string => String(number++).padStart(8, '0')
 
 /** Octets with a place for the id: each message differs, none is built anew. */

@@ -241,3 +241,30 @@ test('the folder holds the database, segments, the secret and the lock, nothing 
     'segment-000000.lmr',
   ])
 })
+
+test('QUE-001, QUE-002: what is due is leased as it is enqueued, and is what a claim would have told', async () => {
+  const folder = tempFolder()
+  const engine = await openSqlite(folder)
+  const [due] = entry('x').deliveries
+  const later = { ...due!, dueAt: 5000 }
+  const entries = [
+    entry('Q1', { deliveries: [later, due!] }),
+    entry('Q2', { deliveries: [later] }),
+    entry('Q3'),
+  ]
+  const leased = await engine.spool.enqueue(entries, { now: 2000, until: 10_000 })
+  expect(leased.map((d) => [d.entry.queueId, d.number])).toEqual([
+    ['Q1', 1],
+    ['Q3', 0],
+  ])
+  expect(await engine.spool.claim(2000, 10_000, 10)).toEqual([])
+  expect(await engine.spool.nextDue()).toBe(5000)
+  const listed = await engine.spool.list({})
+  expect(listed.find((l) => l.entry.queueId === 'Q1')?.deliveries[1]).toEqual(leased[0])
+  // A lease that ran out, and one of a process that is gone, are due again.
+  expect(await engine.spool.claim(10_000, 20_000, 10)).toHaveLength(4)
+  await engine.close()
+  const again = await openSqlite(folder)
+  expect(await again.spool.claim(2000, 10_000, 10)).toEqual(leased)
+  await again.close()
+})

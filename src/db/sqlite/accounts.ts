@@ -11,6 +11,8 @@ import { asNumber, asText, optional, type Row } from './statements.ts'
 /** A phone reconnects often: a password that was right is known again for a while by its keyed digest. */
 const rememberMs = 600_000
 const maxRemembered = 10_000
+/** Addresses whose account is known without asking: each message that comes in asks. */
+const maxKnown = 10_000
 
 export function createAccounts(
   kernel: Kernel,
@@ -26,6 +28,8 @@ export function createAccounts(
       'SELECT id, address, password, scram FROM accounts WHERE address = ?',
       prepareUser(user) ?? '',
     )
+  // One process owns the folder, and all changes of accounts come by here.
+  const byAddress = new Map<string, Account>()
   const accountOf = (found: Row): Account => ({ id: asNumber(found.id), address: asText(found.address) })
   const keptOf = (found: Row) => ({ password: asText(found.password), scram: optional(found.scram) })
 
@@ -57,8 +61,14 @@ export function createAccounts(
     },
     directory: {
       async find(address) {
+        const known = byAddress.get(address)
+        if (known) return known
         const found = row(address)
-        return found && accountOf(found)
+        if (!found) return undefined
+        const account = accountOf(found)
+        if (byAddress.size >= maxKnown) byAddress.clear()
+        byAddress.set(address, account)
+        return account
       },
       async list() {
         return kernel.latest.all('SELECT id, address FROM accounts ORDER BY address').map(accountOf)
@@ -79,8 +89,15 @@ export function createAccounts(
           ...(await passwords.keep(password)),
         })
       },
-      remove: (address) =>
-        kernel.write<boolean>({ kind: 'remove-account', address: prepareUser(address) ?? '' }),
+      async remove(address) {
+        const removed = await kernel.write<boolean>({
+          kind: 'remove-account',
+          address: prepareUser(address) ?? '',
+        })
+        // After the commit: what was asked meanwhile may have been kept again.
+        byAddress.clear()
+        return removed
+      },
     },
   }
 

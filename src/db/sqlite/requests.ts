@@ -3,7 +3,7 @@
 import type { FaultKind } from '../../model/fault.ts'
 import type { ComputedDigest } from '../../model/message-digest.ts'
 import type { NewQueueEntry, NewReportMark, Outcome } from '../../model/queue.ts'
-import type { Replacement, Room } from '../../queue/spool.ts'
+import type { Lease, Replacement, Room } from '../../queue/spool.ts'
 import type { AccountChange, AccountId, OperationResult, StoreOperation } from '../../store/store.ts'
 
 /** Index into WriteRequest.octets. */
@@ -69,7 +69,7 @@ export type WriteBody =
       readonly now: number
       readonly origin: number | undefined
     }
-  | { readonly kind: 'enqueue'; readonly entries: readonly EntryRow[] }
+  | { readonly kind: 'enqueue'; readonly entries: readonly EntryRow[]; readonly lease?: Lease | undefined }
   | {
       readonly kind: 'claim'
       readonly now: number

@@ -1,6 +1,7 @@
 /** The queue's changes, inside the writer's transaction. */
 import { Fault } from '../../model/fault.ts'
 import type { NewQueueEntry } from '../../model/queue.ts'
+import type { Lease } from '../../queue/spool.ts'
 import { AccountWrite, type WriteContext } from './account-write.ts'
 import { addMarks, insertOriginal, setPeerMessageId } from './correlation-writes.ts'
 import { ensureMailbox } from './mailbox-writes.ts'
@@ -12,9 +13,18 @@ import { asNumber, asText, type Statements } from './statements.ts'
 /** Answers to repeat are kept this long (MM7-060). */
 export const duplicateMs = 86_400_000
 
-/** `strict`: marks must be allowed (see addMarks), else nothing is kept. */
-export function enqueue(context: WriteContext, entries: readonly EntryRow[], strict = true): void {
+/**
+ * `strict`: marks must be allowed (see addMarks), else nothing is kept. Ids of the deliveries leased, in their order: those
+ * that are due at `lease.now`.
+ */
+export function enqueue(
+  context: WriteContext,
+  entries: readonly EntryRow[],
+  strict = true,
+  lease?: Lease,
+): number[] {
   const { sql } = context
+  const leasedIds: number[] = []
   for (const entry of entries) {
     const blob = context.blobs[entry.octets] ?? 0
     sql.run(
@@ -32,19 +42,22 @@ export function enqueue(context: WriteContext, entries: readonly EntryRow[], str
     if (entry.original) insertOriginal(sql, entry.queueId, entry.receivedAt, entry.original, blob)
     if (entry.marks) addMarks(sql, entry.marks, strict)
     entry.deliveries.forEach((delivery, number) => {
-      const row = sql.get(
-        'INSERT INTO deliveries (queue_id, number, target, due_at, expires_at, next_at) VALUES (?, ?, ?, ?, ?, ?) RETURNING id',
+      const leased = lease !== undefined && delivery.dueAt <= lease.now
+      const id = sql.insert(
+        'INSERT INTO deliveries (queue_id, number, target, due_at, expires_at, next_at, leased) VALUES (?, ?, ?, ?, ?, ?, ?)',
         entry.queueId,
         number,
         delivery.target,
         delivery.dueAt,
         delivery.expiresAt,
-        delivery.dueAt,
+        leased ? lease.until : delivery.dueAt,
+        leased ? 1 : 0,
       )
+      if (leased) leasedIds.push(id)
       for (const recipient of delivery.recipients)
         sql.run(
           "INSERT INTO recipients (delivery, position, address, account, state) VALUES (?, ?, ?, ?, 'pending')",
-          asNumber(row?.id),
+          id,
           recipient.index,
           recipient.address,
           recipient.account ?? null,
@@ -52,6 +65,7 @@ export function enqueue(context: WriteContext, entries: readonly EntryRow[], str
     })
     if (entry.duplicateKey) rememberAnswer(sql, entry.duplicateKey, entry.receivedAt)
   }
+  return leasedIds
 }
 
 export function rememberAnswer(

@@ -22,12 +22,11 @@ export function createSpool(kernel: Kernel): Spool {
   const originals = createCorrelation(kernel)
   return {
     originals,
-    async enqueue(entries) {
+    async enqueue(entries, lease) {
       const octets: Uint8Array[] = []
-      await kernel.write(
-        { kind: 'enqueue', entries: entries.map((entry) => entryRow(entry, octets)) },
-        octets,
-      )
+      const rows = entries.map((entry) => entryRow(entry, octets))
+      const ids = await kernel.write<number[]>({ kind: 'enqueue', entries: rows, lease }, octets)
+      return ids.length === 0 ? [] : leasedOf(rows, ids, lease?.now ?? 0)
     },
     async claim(now, leaseUntil, limit, room) {
       const ids = await kernel.write<number[]>({ kind: 'claim', now, leaseUntil, limit, room })
@@ -158,6 +157,41 @@ export function createSpool(kernel: Kernel): Spool {
 function entryRow({ octets: pieces, ...entry }: NewQueueEntry, octets: Uint8Array[]): EntryRow {
   const whole = joined(pieces)
   return { ...entry, octets: octets.push(whole) - 1, size: whole.length }
+}
+
+/** The deliveries that were leased as they were enqueued, without reading them. */
+function leasedOf(rows: readonly EntryRow[], ids: readonly number[], now: number): DeliveryRecord[] {
+  let next = 0
+  return rows.flatMap(({ queueId, receivedAt, origin, size, sender, mmsMessageId, deliveries }) => {
+    const entry: QueueEntry = { queueId, receivedAt, origin, size, sender, mmsMessageId }
+    return deliveries.flatMap(({ target, recipients, dueAt, expiresAt }, number): DeliveryRecord[] => {
+      if (dueAt > now) return []
+      const pending = recipients.map(
+        ({ index, address, account }): RecipientRecord => ({
+          index,
+          address,
+          account,
+          state: 'pending',
+          status: undefined,
+          settledAt: undefined,
+          delayReportedAt: undefined,
+        }),
+      )
+      return [
+        {
+          deliveryId: ids[next++] ?? 0,
+          number,
+          entry,
+          target,
+          recipients: pending.sort((a, b) => a.index - b.index),
+          attempts: 0,
+          dueAt,
+          expiresAt,
+          peerMessageId: undefined,
+        },
+      ]
+    })
+  })
 }
 
 const entryOf = (row: Row): QueueEntry => ({

@@ -44,6 +44,11 @@ export class Statements {
     return this.of(sql).get(...values) as Row | undefined
   }
 
+  /** The id of the row that an INSERT made. */
+  insert(sql: string, ...values: SQLInputValue[]): number {
+    return Number(this.of(sql).run(...values).lastInsertRowid)
+  }
+
   /** Number of rows changed. */
   run(sql: string, ...values: SQLInputValue[]): number {
     return Number(this.of(sql).run(...values).changes)

@@ -10,6 +10,8 @@ import { asNumber } from './statements.ts'
 import { quotaOf, viewOf } from './view.ts'
 
 const chunkOctets = 65_536
+/** Accounts remembered as having no limit. */
+const maxUnlimited = 10_000
 
 export function createStore(kernel: Kernel): MailStore {
   const place = (blob: number): Place => {
@@ -17,6 +19,8 @@ export function createStore(kernel: Kernel): MailStore {
     if (!row) throw new Fault('not-found', `no octets ${blob}`)
     return { segment: asNumber(row.segment), offset: asNumber(row.offset), length: asNumber(row.length) }
   }
+  /** Accounts without a limit; none can get one but through write(). */
+  const unlimited = new Set<number>()
   const within = (at: Place, range: OctetRange | undefined): OctetRange => {
     const start = Math.min(range?.start ?? 0, at.length)
     return { start, end: Math.max(start, Math.min(range?.end ?? at.length, at.length)) }
@@ -49,10 +53,18 @@ export function createStore(kernel: Kernel): MailStore {
         { kind: 'store', account, operations: rows, now: kernel.now(), origin },
         octets,
       )
+      // After the commit: what was asked meanwhile may have been kept again.
+      if (operations.some(({ op }) => op === 'quota')) unlimited.delete(account)
       return answers.map((answer) => ('modSeqs' in answer ? flagsResult(answer) : answer))
     },
     async hasRoom(account, octets) {
+      if (unlimited.has(account)) return true
       const quota = quotaOf(kernel.latest, account)
+      if (quota.octets.limit === undefined && quota.messages.limit === undefined) {
+        if (unlimited.size >= maxUnlimited) unlimited.clear()
+        unlimited.add(account)
+        return true
+      }
       const full = (['octets', 'messages'] as const).filter((resource) => {
         const { used, limit } = quota[resource]
         return limit !== undefined && used + (resource === 'octets' ? octets : 1) > limit

@@ -172,8 +172,7 @@ function run(body: WriteBody, blobs: readonly number[]): { value?: unknown; touc
       return { value, touched: touched ? [touched] : none }
     }
     case 'enqueue':
-      enqueue(context(Date.now()), body.entries)
-      return { touched: none }
+      return { value: enqueue(context(Date.now()), body.entries, true, body.lease), touched: none }
     case 'claim':
       return { value: claim(sql, body), touched: none }
     case 'settle':

@@ -25,19 +25,28 @@ export class Authenticator {
   readonly #plaintext: 'never' | 'loopback' | 'always'
   readonly #now: () => EpochMs
   readonly #secret = randomBytes(32)
+  readonly #peers: readonly (readonly [string, Peer])[]
+  /** Digests of user:password (RFC 7617 §2: no user holds a colon). */
+  readonly #basics: readonly { readonly peer: string; readonly digest: Buffer }[]
 
   constructor(settings: Settings, plaintext: 'never' | 'loopback' | 'always', now: () => EpochMs) {
     this.#settings = settings
+    this.#peers = Object.entries(settings.peers).filter(([, peer]) => peer.interface === 'mm7')
+    this.#basics = this.#peers.flatMap(([peer, { auth }]) =>
+      auth?.scheme === 'basic' && auth.password !== undefined && !auth.user.includes(':')
+        ? [{ peer, digest: digestOf(`${auth.user}:${auth.password}`) }]
+        : [],
+    )
     this.#plaintext = plaintext
     this.#now = now
   }
 
   identify(request: AuthRequest): Authenticated {
-    const peers = Object.entries(this.#settings.peers).filter(([, peer]) => peer.interface === 'mm7')
+    const peers = this.#peers
     const { authorization } = request
     if (authorization !== undefined && authorization !== '') {
       const name = /^basic\s/i.test(authorization)
-        ? this.#basic(request, peers)
+        ? this.#basic(request)
         : /^digest\s/i.test(authorization)
           ? this.#digest(request, peers)
           : undefined
@@ -74,24 +83,14 @@ export class Authenticator {
     }
   }
 
-  #basic(request: AuthRequest, peers: readonly (readonly [string, Peer])[]): string | undefined {
+  #basic(request: AuthRequest): string | undefined {
     const loopback = /^(127\.|::1$)/.test(request.ip)
     const clearAllowed = this.#plaintext === 'always' || (this.#plaintext === 'loopback' && loopback)
     if (!request.tls && !clearAllowed) return undefined
     const encoded = /^basic\s+([A-Za-z0-9+/=]+)$/i.exec((request.authorization ?? '').trim())?.[1]
     if (encoded === undefined) return undefined
-    const text = Buffer.from(encoded, 'base64').toString('utf8')
-    const colon = text.indexOf(':')
-    if (colon < 0) return undefined
-    const user = text.slice(0, colon)
-    const password = text.slice(colon + 1)
-    return peers.find(
-      ([, { auth }]) =>
-        auth?.scheme === 'basic' &&
-        auth.password !== undefined &&
-        same(auth.user, user) &&
-        same(auth.password, password),
-    )?.[0]
+    const given = digestOf(Buffer.from(encoded, 'base64').toString('utf8'))
+    return this.#basics.find(({ digest }) => timingSafeEqual(digest, given))?.peer
   }
 
   #digest(request: AuthRequest, peers: readonly (readonly [string, Peer])[]): string | undefined {
@@ -137,11 +136,10 @@ export class Authenticator {
   }
 }
 
+const digestOf = (text: string): Buffer => oneShot('sha256', text, 'buffer')
+
 /** Constant time in the content of equally long texts (SEC-062). */
-function same(a: string, b: string): boolean {
-  const digest = (text: string): Buffer => oneShot('sha256', text, 'buffer')
-  return timingSafeEqual(digest(a), digest(b))
-}
+const same = (a: string, b: string): boolean => timingSafeEqual(digestOf(a), digestOf(b))
 
 function digestParameters(header: string): Record<string, string> {
   const params: Record<string, string> = {}

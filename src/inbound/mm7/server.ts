@@ -1,6 +1,7 @@
 /** The MM7 endpoint: SOAP over HTTP at /mm7 (mapping.md 2.3). */
 import { hash as digest } from 'node:crypto'
 import type { AddressInfo, Socket } from 'node:net'
+import { crc32 } from 'node:zlib'
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { asFault } from '../../model/fault.ts'
 import type { Settings } from '../../model/settings.ts'
@@ -192,7 +193,7 @@ export async function createMm7Server(options: Mm7ServerOptions): Promise<Mm7Ser
     if (refused) return refused
     const vaspId = vaspIdOf(message)
     const key = JSON.stringify([from.peer, vaspId ?? '', message.transactionId])
-    const hash = digest('sha256', from.octets, 'hex')
+    const hash = fingerprint(message, from.octets)
     const once = `${key}${hash}`
     try {
       // The same request while its first copy is still being written (MM7-060).
@@ -267,6 +268,17 @@ export async function createMm7Server(options: Mm7ServerOptions): Promise<Mm7Ser
       clearTimeout(late)
     },
   }
+}
+
+/**
+ * Tells a repeated request from another one under the same TransactionID (MM7-060, MM7-061). Whoever takes an id twice
+ * writes another SOAP part, which is digested; of the content, a hundred times as long, the length and a CRC-32 are enough.
+ */
+function fingerprint({ content }: Mm7Message, octets: Uint8Array): string {
+  const around = content
+    ? Buffer.concat([octets.subarray(0, content.node.bodyStart), octets.subarray(content.node.bodyEnd)])
+    : octets
+  return `${digest('sha256', around, 'hex')}-${octets.length}-${crc32(octets).toString(16)}`
 }
 
 /** MAP-188: mandatory elements of the schema. */

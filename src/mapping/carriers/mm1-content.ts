@@ -1,9 +1,9 @@
 /** Content of MM1: WSP's binary multiparts as parts of the neutral message, and back (MAP-228, MAP-229). */
 import type { Field, Param, Part } from '../../model/neutral.ts'
 import { isRefusal, type Refusal, refusal } from '../../model/refusal.ts'
+import { decodeBase64 } from '../../wire/mime/base64.ts'
 import { parseDisposition } from '../../wire/mime/parameters.ts'
 import { decodeQuotedPrintable } from '../../wire/mime/quoted-printable.ts'
-import { decodeBase64 } from '../../wire/mime/scan.ts'
 import { writeParameter } from '../../wire/mime/write-header.ts'
 import { isMultipart, type Mm1Body, type Mm1Part, type Mm1Pdu } from '../../wire/mm1/pdu.ts'
 import { bodyFrom } from '../content/read-content.ts'

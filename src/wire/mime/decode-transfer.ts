@@ -1,7 +1,7 @@
 /** A part without its Content-Transfer-Encoding (RFC 2045 §6, RFC 3516 §4). */
 import type { PartRange } from '../../model/message-digest.ts'
+import { decodeBase64 } from './base64.ts'
 import { decodeQuotedPrintable } from './quoted-printable.ts'
-import { decodeBase64 } from './scan.ts'
 
 /** undefined: nobody knows that encoding (BI-04, UA-40). */
 export function decodeTransfer(

@@ -3,6 +3,7 @@
  * Tolerant: every input has a structure; what was broken is told in `defect` (RFC 2045, 2046; SEC-021).
  */
 
+import { decodeBase64 } from './base64.ts'
 import { defaultScanLimits, type HeaderRange, isMessageNode, type MimeNode, type ScanLimits } from './node.ts'
 import { type Parameter, parseContentType, withoutComments } from './parameters.ts'
 import { decodeQuotedPrintable } from './quoted-printable.ts'
@@ -284,13 +285,4 @@ export function decodeBody(octets: Uint8Array, node: MimeNode): Uint8Array {
   if (node.encoding === 'base64') return decodeBase64(body)
   if (node.encoding === 'quoted-printable') return decodeQuotedPrintable(body)
   return body
-}
-
-/** Characters outside the alphabet are passed over, padding may be missing (RFC 2045 §6.8). */
-export function decodeBase64(body: Uint8Array): Uint8Array {
-  // Node's decoder passes over line ends, but takes "-" and "_" for alphabet and stops at the first "=".
-  const text = bufferOf(body).toString('latin1')
-  if (!/=[^=]*[A-Za-z0-9+/]|[-_]/.test(text)) return Buffer.from(text, 'base64')
-  const pieces = text.replace(/[^A-Za-z0-9+/=]/g, '').split(/=+/)
-  return Buffer.concat(pieces.map((piece: string) => Buffer.from(piece, 'base64')))
 }

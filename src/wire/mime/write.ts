@@ -1,6 +1,7 @@
 /** Writes a MIME entity: transfer encodings of CNT-008, fresh boundaries, CRLF throughout (RFC 2045, 2046, 2387). */
 
 import type { Field, Param, Part } from '../../model/neutral.ts'
+import { tidyBase64 } from './base64.ts'
 import { base64Lines } from './base64-lines.ts'
 import { writeField, writeParameter } from './write-header.ts'
 
@@ -58,16 +59,17 @@ function multi(part: Multi, options: WriteOptions): WrittenEntity {
 }
 
 function leaf(part: Leaf, options: WriteOptions): WrittenEntity {
-  const octets = part.body.octets()
   const isText =
     part.type.startsWith('text/') || part.type === 'application/smil' || part.type === 'message/rfc822'
-  const encoding = isText ? textEncoding(octets, options.eightBit) : 'base64'
+  // What goes out as base64 may never have to be decoded.
+  const octets = isText ? part.body.octets() : undefined
+  const encoding = octets ? textEncoding(octets, options.eightBit) : ('base64' as const)
   const fields = [
     contentType(part.type, part.params),
     ...(encoding === '7bit' ? [] : [{ name: 'Content-Transfer-Encoding', value: encoding }]),
     ...others(part.headers),
   ]
-  if (encoding === 'base64') return { fields, body: base64Body(part) }
+  if (!octets || encoding === 'base64') return { fields, body: [base64Body(part)] }
   return { fields, body: [encoding === 'quoted-printable' ? encodeQuotedPrintable(octets) : octets] }
 }
 
@@ -99,45 +101,12 @@ function textEncoding(octets: Uint8Array, eightBit: boolean): '7bit' | '8bit' | 
   return eightBit ? '8bit' : high ? 'quoted-printable' : '7bit'
 }
 
-/** Base64 in lines of 76; content that came so is passed on without being decoded. */
-function base64Body(part: Leaf): Uint8Array[] {
-  const { encoded } = part.body
-  if (encoded?.encoding === 'base64' && isTidyBase64(encoded.octets)) return [encoded.octets]
-  return [base64Lines(part.body.octets())]
-}
-
-/**
- * Lines of equal length up to 76 ended by CRLF, the last may be shorter; only the alphabet, padding only at the end. The
- * decoder itself counts the alphabet: what it skips makes its result shorter.
- */
-function isTidyBase64(octets: Uint8Array): boolean {
-  const text = Buffer.from(octets.buffer, octets.byteOffset, octets.length)
-  const first = text.indexOf(10)
-  const width = first < 0 ? text.length : first + 1
-  if (first >= 0 && (width < 3 || width > 78)) return false
-  if (first < 0 && width > 76) return false
-  let lines = 0
-  for (let end = width; first >= 0 && end <= text.length; end += width) {
-    if (text[end - 1] !== 10 || text[end - 2] !== 13) return false
-    lines++
-  }
-  const rest = text.length - lines * width
-  let ends = lines * 2
-  if (first >= 0 && rest > 2 && text[text.length - 1] === 10) {
-    if (text[text.length - 2] !== 13) return false
-    ends += 2
-  }
-  const characters = text.length - ends
-  if (characters === 0 || characters % 4 !== 0 || text.includes(45) || text.includes(95)) return false
-  let last = text.length - 1
-  while (last > 0 && ((text[last] ?? 0) === 10 || text[last] === 13)) last--
-  const padding = text[last] === 61 ? (text[last - 1] === 61 ? 2 : 1) : 0
-  // Whole lines, as many as hold whole groups of four characters: never all of it as text.
-  const block = width * 1024
-  let decoded = 0
-  for (let at = 0; at < text.length; at += block)
-    decoded += Buffer.from(text.toString('latin1', at, Math.min(text.length, at + block)), 'base64').length
-  return decoded === (characters / 4) * 3 - padding
+/** Base64 in lines of 76; content that came so is passed on as it is. */
+function base64Body({ body }: Leaf): Uint8Array {
+  const { encoded } = body
+  return encoded?.encoding === 'base64' && tidyBase64(encoded.octets)
+    ? encoded.octets
+    : base64Lines(body.octets())
 }
 
 /** RFC 2045 §6.7, text mode: CRLF stays, lines of at most 76 characters. */

@@ -1,5 +1,4 @@
 /** Writes MM7 messages: the strict form only (MM7-019, MM7-021, MM7-026, MM7-027). */
-import { XMLBuilder } from 'fast-xml-parser'
 import { writeField } from '../mime/write-header.ts'
 import type { HttpContent, Mm7Draft, XmlElement } from './message.ts'
 
@@ -68,43 +67,26 @@ const soapHeader = (of: { readonly transactionId: string; readonly namespace: st
     ? ''
     : `<env:Header><mm7:TransactionID xmlns:mm7="${attribute(of.namespace)}" env:mustUnderstand="1">${text(of.transactionId)}</mm7:TransactionID></env:Header>`
 
-/** fast-xml-parser writes; the shape it wants keeps the order of children. */
-const builder = new XMLBuilder({
-  preserveOrder: true,
-  ignoreAttributes: false,
-  attributeNamePrefix: '@',
-  suppressEmptyNode: true,
-  // Escaping is done here, because characters that XML cannot carry must be replaced first.
-  processEntities: false,
-})
-
-interface Ordered {
-  readonly [name: string]: readonly Ordered[] | string | Readonly<Record<string, string>>
-}
-
 /** The namespace is declared once, on the outermost element. */
 const write = (node: XmlElement, namespace: string): string =>
-  builder.build([ordered(node, { '@xmlns': attribute(namespace) })])
+  written(node, ` xmlns="${attribute(namespace)}"`)
 
-function ordered(node: XmlElement, declared: Readonly<Record<string, string>> = {}): Ordered {
-  const attributes: Record<string, string> = { ...declared }
-  for (const [name, value] of Object.entries(node.attributes)) attributes[`@${name}`] = attribute(value)
-  const inner: readonly Ordered[] =
-    node.children.length > 0
-      ? node.children.map((c) => ordered(c))
-      : node.text === ''
-        ? []
-        : [{ '#text': text(node.text) }]
-  return Object.keys(attributes).length > 0
-    ? { [node.name]: inner, ':@': attributes }
-    : { [node.name]: inner }
+function written(node: XmlElement, declared = ''): string {
+  let start = `<${node.name}${declared}`
+  for (const [name, value] of Object.entries(node.attributes)) start += ` ${name}="${attribute(value)}"`
+  let inner = ''
+  for (const one of node.children) inner += written(one)
+  if (node.children.length === 0) inner = text(node.text)
+  return inner === '' ? `${start}/>` : `${start}>${inner}</${node.name}>`
 }
 
 /** Characters that XML 1.0 cannot carry become U+FFFD (MM7-019). */
 const legal = (value: string): string =>
   value.toWellFormed().replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '\ufffd')
 
-const text = (value: string): string =>
+const text = (value: string): string => (/^[ !#-%(-;=?-~]*$/.test(value) ? value : escaped(value))
+
+const escaped = (value: string): string =>
   legal(value)
     .replace(/[&<>"']/g, (c) => entities[c] ?? c)
     .replace(/\r/g, '&#13;')

@@ -1,19 +1,14 @@
 /**
  * XML to a tree of elements (SEC-020, MM7-017, MM7-018): no DTD, limits on depth, elements, attributes and text, each
- * violation ends the work at once. saxes reads, so namespaces and well-formedness are checked.
+ * violation ends the work at once. What is not plain is read by saxes, so that well-formedness is checked and errors have a place.
  */
 import { SaxesParser } from 'saxes'
 import { Fault } from '../../model/fault.ts'
 import { decodeText, hasCharset, isUtf8 } from '../mime/charset.ts'
 import type { XmlElement } from './message.ts'
+import { parsePlainXml, type XmlLimits } from './plain-xml.ts'
 
-export interface XmlLimits {
-  readonly depth: number
-  readonly elements: number
-  readonly attributes: number
-  /** Characters of all text and attribute values. */
-  readonly text: number
-}
+export type { XmlLimits } from './plain-xml.ts'
 export const defaultXmlLimits: XmlLimits = { depth: 32, elements: 10_000, attributes: 64, text: 262_144 }
 
 /** Code units given to the parser at a time: a violation is found after this much at the latest. */
@@ -24,6 +19,11 @@ type Open = { -readonly [K in keyof XmlElement]: XmlElement[K] } & { children: X
 /** @throws Fault 'malformed' whose text says where it broke */
 export function parseXml(octets: Uint8Array, limits: XmlLimits = defaultXmlLimits): XmlElement {
   const text = decodeXml(octets)
+  return parsePlainXml(text, limits) ?? parseWholeXml(text, limits)
+}
+
+/** Every XML there is. */
+export function parseWholeXml(text: string, limits: XmlLimits = defaultXmlLimits): XmlElement {
   const parser = new SaxesParser({ xmlns: true, position: true })
   const stack: Open[] = []
   let root: XmlElement | undefined
