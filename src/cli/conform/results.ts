@@ -1,4 +1,5 @@
 /** What a conformance run prints and writes: lines, JSON, JUnit. */
+import { XMLBuilder } from 'fast-xml-parser'
 import type { CaseResult } from './run-case.ts'
 
 export const lineOf = (result: CaseResult): string => {
@@ -21,18 +22,25 @@ export const jsonOf = (
   return `${JSON.stringify({ passed, failed: results.length - passed, cases, leftOut }, undefined, 2)}\n`
 }
 
+const junit = new XMLBuilder({
+  ignoreAttributes: false,
+  attributeNamePrefix: '@',
+  format: true,
+  suppressEmptyNode: true,
+})
+
 export function junitOf(results: readonly CaseResult[]): string {
-  const failed = results.filter((r) => !r.pass).length
-  const cases = results.map((r) => {
-    const open = `  <testcase classname="conform" name="${escaped(`${r.id} ${r.title}`)}"`
-    return r.pass
-      ? `${open}/>`
-      : `${open}><failure message="${escaped(r.rules.join(', '))}">${escaped(r.diff)}</failure></testcase>`
+  const testcase = results.map((r) => ({
+    '@classname': 'conform',
+    '@name': legal(`${r.id} ${r.title}`),
+    ...(r.pass ? {} : { failure: { '@message': legal(r.rules.join(', ')), '#text': legal(r.diff) } }),
+  }))
+  const failures = results.filter((r) => !r.pass).length
+  return junit.build({
+    '?xml': { '@version': '1.0', '@encoding': 'UTF-8' },
+    testsuite: { '@name': 'conform', '@tests': results.length, '@failures': failures, testcase },
   })
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuite name="conform" tests="${results.length}" failures="${failed}">\n${cases.join('\n')}\n</testsuite>\n`
 }
 
-const escaped = (text: string): string =>
-  text
-    .replace(/[^\t\n\r\x20-\uffff]/g, '\ufffd')
-    .replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c] ?? c)
+/** Characters that XML 1.0 cannot hold at all. */
+const legal = (text: string): string => text.replace(/[^\t\n\r\x20-\uffff]/g, '\ufffd')
