@@ -1,9 +1,9 @@
 /** Message rows of the database as the store's messages: only the columns that were asked for are read. */
 import type { AsciiForm, MessageDigest } from '../../model/message-digest.ts'
-import type { DigestPart, Message, MessageQuery } from '../../store/store.ts'
+import type { DigestPart, Message, MessageQuery, UidSet } from '../../store/store.ts'
 import { flagList } from './flags.ts'
 import type { Statements, Tuple } from './statements.ts'
-import { everything } from './uid-runs.ts'
+import { everything, runsOf } from './uid-runs.ts'
 
 const batchRows = 500
 
@@ -46,8 +46,10 @@ export async function* messagesOf(
     return
   }
   const since = query.changedSince ?? 0
+  const wanted = query.uids ?? everything
+  const uids = since > 0 ? (fewChanged(sql, mailbox, since, wanted) ?? wanted) : wanted
   const batch = `${text} AND +m.mod_seq > ? ORDER BY m.uid LIMIT ${batchRows}`
-  for (const { from, to } of query.uids ?? everything) {
+  for (const { from, to } of uids) {
     let next = from
     while (next <= to) {
       const rows = sql.tuples(batch, mailbox, next, to, since)
@@ -56,6 +58,27 @@ export async function* messagesOf(
       next = Number(rows[rows.length - 1]?.[0]) + 1
     }
   }
+}
+
+/** Changed messages that are looked up one by one; where there are more, the mailbox is walked through. */
+const few = 1000
+
+/** Which of `uids` changed, by their mod-sequences (QR-56); undefined: too many to be worth it. */
+function fewChanged(sql: Statements, mailbox: number, since: number, uids: UidSet): UidSet | undefined {
+  const rows = sql.tuples(
+    `SELECT uid FROM messages INDEXED BY messages_mod_seq WHERE mailbox = ? AND mod_seq > ? LIMIT ${few + 1}`,
+    mailbox,
+    since,
+  )
+  if (rows.length > few) return undefined
+  const changed = rows.map(([uid]) => Number(uid)).sort((a, b) => a - b)
+  let at = 0
+  return runsOf(
+    changed.filter((uid) => {
+      while ((uids[at]?.to ?? uid) < uid) at += 1
+      return (uids[at]?.from ?? uid + 1) <= uid
+    }),
+  )
 }
 
 function reader(parts: readonly DigestPart[], threadId: boolean): (row: Tuple) => Message {
