@@ -119,7 +119,7 @@ test('U8-01: no octet above 127 in a quoted string for those who did not ask for
     'alice@example.net',
     'Eight',
     Buffer.from(
-      `${from}\r\nSubject: Grüße\r\nContent-Type: text/plain; name="Größe.txt"\r\nContent-Description: Übung\r\n\r\nhello\r\n`,
+      `${from}\r\nSubject: Grüße\r\nContent-Type: text/plain; name="Größe.txt"\r\nContent-Description: Übung\r\n\r\nGrüße\r\n`,
     ),
   )
   await imap.command('SELECT Eight')
