@@ -33,7 +33,11 @@ const gateway: readonly Standard[] = [
     here: 'yes',
     what: 'SMTP with SIZE, ENHANCEDSTATUSCODES, PIPELINING, STARTTLS, 8BITMIME; MX side and relay',
   },
-  { specification: 'RFC 6531', here: 'partly', what: 'SMTPUTF8, where the configuration switches it on' },
+  {
+    specification: 'RFC 6531, 6532, 6533',
+    here: 'yes',
+    what: 'SMTPUTF8, where `smtputf8: true` switches it on: in and out, towards MM7, MM4 and mailboxes; reports with the address type utf-8',
+  },
   {
     specification: 'RFC 2852, 3461',
     here: 'yes',

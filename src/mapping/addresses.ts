@@ -4,6 +4,7 @@ import type { Party } from '../model/neutral.ts'
 import { isRefusal, type Refusal, refusal } from '../model/refusal.ts'
 import type { Settings } from '../model/settings.ts'
 import { decodeWords } from '../wire/mime/encoded-words.ts'
+import { isAscii } from '../wire/mime/utf8.ts'
 import { oneLine } from './element.ts'
 
 type Numbering = Settings['numbering']
@@ -36,26 +37,37 @@ export function classifyNumber(
 
 const partLimits = { local: 64, domain: 255, path: 254 }
 
+/** No controls, separators, surrogates, noncharacters, and nothing that turns the direction of what is shown (SEC-011). */
+const unfitForLocalPart =
+  /[\p{Cc}\p{Cs}\p{Z}\p{Noncharacter_Code_Point}\ufeff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u
+
 /**
- * A mail address that may stand in an envelope: ASCII local part, domain in A-labels with a dot, lengths within SMTP's
- * limits, nothing that could end a command or a field (SEC-011, MAP-037 to MAP-039, ADR-010).
+ * A mail address that may stand in an envelope: domain in A-labels with a dot, lengths within SMTP's limits in octets,
+ * nothing that could end a command or a field (SEC-011, MAP-037 to MAP-039, ADR-010). The local part is ASCII, with
+ * `smtputf8` anything that RFC 6531 §3.3 allows (AMB-26).
  */
 export function checkedMail(
   local: string,
   domain: string,
   raw: string,
+  smtputf8: boolean,
 ): { local: string; domain: string } | Refusal {
   if (local === '' || domain === '')
     return refusal('bad-recipient', 'the address has no local part or no domain', raw)
   if (/[\x00-\x1f\x7f<>]/.test(local) || /[\x00-\x20\x7f<>,"]/.test(domain))
     return refusal('bad-recipient', 'the address holds characters that no address may hold', raw)
-  if (/[^\x20-\x7e]/.test(local)) return refusal('bad-recipient', 'the local part is not ASCII', raw)
+  if (!isAscii(local)) {
+    if (!smtputf8) return refusal('bad-recipient', 'the local part is not ASCII', raw)
+    if (unfitForLocalPart.test(local))
+      return refusal('bad-recipient', 'the local part holds characters that none may hold', raw)
+  }
   const literal = /^\[[^[\]\s]+\]$/.test(domain)
   const ascii = literal ? domain : asciiDomain(domain.replace(/\.$/, ''))
   if (!literal && (ascii === '' || !ascii.includes('.') || !/^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(ascii)))
     return refusal('bad-recipient', 'the domain is not fully qualified', raw)
-  const path = local.length + ascii.length + 1
-  if (local.length > partLimits.local || ascii.length > partLimits.domain || path > partLimits.path)
+  const octets = Buffer.byteLength(local)
+  const path = octets + ascii.length + 1
+  if (octets > partLimits.local || ascii.length > partLimits.domain || path > partLimits.path)
     return refusal('bad-recipient', 'the address is longer than SMTP allows', raw)
   return { local, domain: ascii }
 }
@@ -66,9 +78,11 @@ const asciiDomain = (domain: string): string =>
     ? domain.toLowerCase()
     : domainToASCII(domain).toLowerCase()
 
-/** A local part as it stands in an addr-spec: quoted where it is no dot-atom. */
+/** A local part as it stands in an addr-spec: quoted where it is no dot-atom; what is not ASCII is atext (RFC 6531 §3.3). */
 export const quotedLocal = (local: string): string =>
-  /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/.test(local)
+  /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\uffff-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\uffff-]+)*$/.test(
+    local,
+  )
     ? local
     : `"${local.replace(/["\\]/g, '\\$&')}"`
 
@@ -137,7 +151,7 @@ export function partyOfMailbox(
   raw: string,
   settings: Settings,
 ): Party | Refusal {
-  const checked = checkedMail(local, domain, raw)
+  const checked = checkedMail(local, domain, raw, settings.smtputf8)
   if (isRefusal(checked)) return checked
   if (isMmsDomain(checked.domain, settings)) {
     const number = numberOfLocalPart(checked.local, settings.numbering)
@@ -146,7 +160,7 @@ export function partyOfMailbox(
     const target = alias === undefined ? undefined : classifyNumber(alias, settings.numbering)
     if (target) return { ...target, raw }
     const other = alias === undefined ? undefined : splitAddrSpec(alias)
-    const mailbox = other && checkedMail(other.local, other.domain, alias ?? '')
+    const mailbox = other && checkedMail(other.local, other.domain, alias ?? '', settings.smtputf8)
     // An alias names its address at once: aliases of aliases could go round.
     if (mailbox && !isRefusal(mailbox))
       return { kind: 'mail', value: `${quotedLocal(mailbox.local)}@${mailbox.domain}`, raw }

@@ -4,6 +4,7 @@ import { isRefusal, type Refusal, refusal } from '../model/refusal.ts'
 import type { Peer, Settings } from '../model/settings.ts'
 import { parseAddressList } from '../wire/mime/addresses.ts'
 import { decodeWords } from '../wire/mime/encoded-words.ts'
+import { utf8Of } from '../wire/mime/utf8.ts'
 import { encodePhrase } from '../wire/mime/write-header.ts'
 import { classifyNumber, partyOfMailbox, quotedLocal } from './addresses.ts'
 import { oneLine } from './element.ts'
@@ -55,8 +56,9 @@ export function mm4Parties(value: string | undefined, peer: Peer | undefined, se
   const parties: Party[] = []
   for (const item of parseAddressList(value ?? '')) {
     if (item.kind !== 'mailbox') continue
-    const raw = item.domain === '' ? item.local : `${item.local}@${item.domain}`
-    const party = mm4Party(item.local, item.domain, raw, peer, settings)
+    const [local, domain] = [utf8Of(item.local), utf8Of(item.domain)]
+    if (local === undefined || domain === undefined) continue
+    const party = mm4Party(local, domain, domain === '' ? local : `${local}@${domain}`, peer, settings)
     if (isRefusal(party)) continue
     const name = item.name === undefined ? '' : oneLine(decodeWords(item.name))
     parties.push(name === '' ? party : { ...party, name })

@@ -17,6 +17,8 @@ export const mm4StatusOf: Readonly<Record<RefusalReason, Mm4Status>> = {
   'bad-recipient': 'Error-sending-address-unresolved',
   'unknown-recipient': 'Error-sending-address-unresolved',
   'bad-sender': 'Error-sending-address-unresolved',
+  'non-ascii-address': 'Error-sending-address-unresolved',
+  'utf8-header': 'Error-content-not-accepted',
   'sender-hiding': 'Error-service-denied',
   'reply-charging': 'Error-service-denied',
   'content-refused': 'Error-content-not-accepted',

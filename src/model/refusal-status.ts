@@ -6,6 +6,8 @@ export const dsnStatusOf: Readonly<Record<RefusalReason, string>> = {
   'bad-recipient': '5.1.3',
   'unknown-recipient': '5.1.1',
   'bad-sender': '5.1.7',
+  'non-ascii-address': '5.6.7',
+  'utf8-header': '5.6.9',
   'sender-hiding': '5.7.1',
   'reply-charging': '5.7.1',
   'content-refused': '5.6.1',

@@ -7,6 +7,10 @@ export type RefusalReason =
   | 'bad-recipient'
   | 'unknown-recipient'
   | 'bad-sender'
+  /** An address that only SMTPUTF8 can carry, towards a peer that does not offer it (RFC 6531 §3.5). */
+  | 'non-ascii-address'
+  /** The same of a header that recipients of ASCII addresses would get. */
+  | 'utf8-header'
   | 'sender-hiding'
   | 'reply-charging'
   | 'content-refused'

@@ -1,5 +1,6 @@
 /** Delivery into the embedded store, in the transaction that settles the queue (QUE-060, QUE-061). */
 import { writeMail } from '../mapping/carriers/mail.ts'
+import { fromUtf8Xtext } from '../mapping/utf8-address.ts'
 import { fromXtext } from '../mapping/xtext.ts'
 import type { MailboxDelivery, Outcome } from '../model/queue.ts'
 import { isRefusal } from '../model/refusal.ts'
@@ -12,12 +13,15 @@ import { refusedOutcomes } from './outcomes.ts'
 import { traceField } from './pass-through.ts'
 
 /** What the store can carry: everything a next hop may offer that writeMail asks about. */
-const extensions: ReadonlyMap<string, string> = new Map([['8BITMIME', '']])
+const extensions: ReadonlyMap<string, string> = new Map([
+  ['8BITMIME', ''],
+  ['SMTPUTF8', ''],
+])
 
-/** The address without its xtext (RFC 3464 §2.3.1), where it then still fits a header field. */
+/** The address without its xtext (RFC 3464 §2.3.1, RFC 6533 §5), where it then still fits a header field. */
 function originalRecipient(orcpt: string): string {
-  const decoded = fromXtext(orcpt)
-  return /^[\x21-\x7e]+$/.test(decoded) ? decoded : orcpt
+  const decoded = /^utf-8;/i.test(orcpt) ? fromUtf8Xtext(orcpt) : fromXtext(orcpt)
+  return /[\s\p{C}]/u.test(decoded) ? orcpt : decoded
 }
 
 export function createMailboxAdapter(
@@ -47,11 +51,11 @@ export function createMailboxAdapter(
             ? origin.envelope.rcptTo.find((r) => r.path === recipient.address)?.params.ORCPT
             : undefined
         const top = [
-          writeField('Return-Path', `<${mail.reversePath ?? ''}>`),
-          ...(orcpt ? [writeField('Original-Recipient', originalRecipient(orcpt))] : []),
+          writeField('Return-Path', `<${mail.reversePath ?? ''}>`, true),
+          ...(orcpt ? [writeField('Original-Recipient', originalRecipient(orcpt), true)] : []),
         ].join('')
         // As every client may be shown it (RFC 3516 §6).
-        const octets = textSafe(Buffer.concat([Buffer.from(top + mail.trace, 'latin1'), ...mail.octets]))
+        const octets = textSafe(Buffer.concat([Buffer.from(top + mail.trace, 'utf8'), ...mail.octets]))
         if (!(await hasRoom(recipient.account, octets.length))) {
           // RFC 3463 §3.3: X.2.2, and room may be made before the delivery expires.
           outcomes.push({ index, state: 'deferred', status: { code: '4.2.2', text: 'The mailbox is full' } })

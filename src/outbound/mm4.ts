@@ -74,7 +74,8 @@ export function createMm4Adapter(settings: Settings, transport: SmtpTransport, a
       mailFrom: { path: origin.envelope.mailFrom.path, params: {} },
       rcptTo: [...new Set(paths.values())].map((path) => ({ path, params: {} })),
     }
-    return { outcomes: await send(way, envelope, [Buffer.from(id, 'latin1'), octets], serve, paths, signal) }
+    const own = { envelope, octets: [Buffer.from(id, 'latin1'), octets], rcptOf: paths, utf8: false }
+    return { outcomes: await send(way, own, serve, signal) }
   }
 
   /** What is answered is concluded, the rest is sent. */
@@ -103,7 +104,7 @@ export function createMm4Adapter(settings: Settings, transport: SmtpTransport, a
     let outcomes: Outcome[]
     let reply: Mm4Reply | undefined
     try {
-      outcomes = await send(way, written.envelope, written.octets, open, written.rcptOf, signal)
+      outcomes = await send(way, written, open, signal)
     } finally {
       reply = answers.end(way.peerKey, transactionId)
     }
@@ -161,10 +162,8 @@ export function createMm4Adapter(settings: Settings, transport: SmtpTransport, a
   /** `relayed` = the peer's server took it. */
   async function send(
     way: Way,
-    envelope: OutgoingMm4['envelope'],
-    octets: readonly Uint8Array[],
+    { envelope, octets, rcptOf, utf8 }: Pick<OutgoingMm4, 'envelope' | 'octets' | 'rcptOf' | 'utf8'>,
     serve: readonly number[],
-    paths: ReadonlyMap<number, string>,
     signal: AbortSignal,
   ): Promise<Outcome[]> {
     const { host, port, tls, login } = way.peer
@@ -186,12 +185,20 @@ export function createMm4Adapter(settings: Settings, transport: SmtpTransport, a
       const limit = Number(conversation.extensions.get('SIZE') || 0)
       if (limit > 0 && size > limit)
         return refusedOutcomes(serve, refusal('too-large', `${host} takes ${limit} octets`))
+      if (utf8 && !conversation.extensions.has('SMTPUTF8'))
+        return refusedOutcomes(
+          serve,
+          refusal('non-ascii-address', `${host} takes no addresses that are not ASCII`),
+        )
       // Protected content may have octets above 127, and none of it may be changed (CNT-090).
       const eightBit = octets.some((piece) => piece.some((octet) => octet > 127))
-      const params = eightBit && conversation.extensions.has('8BITMIME') ? { BODY: '8BITMIME' } : {}
+      const params = {
+        ...(eightBit && conversation.extensions.has('8BITMIME') ? { BODY: '8BITMIME' } : {}),
+        ...(utf8 ? { SMTPUTF8: '' } : {}),
+      }
       const mailFrom = { ...envelope.mailFrom, params: { ...envelope.mailFrom.params, ...params } }
       const sent = await conversation.send({ ...envelope, mailFrom }, octets)
-      return serve.map((index) => judged(index, paths.get(index), sent, conversation.remoteMta))
+      return serve.map((index) => judged(index, rcptOf.get(index), sent, conversation.remoteMta))
     } catch (error) {
       return lost(error)
     } finally {

@@ -1,9 +1,12 @@
 /** Mail that stays mail: the accepted octets, and our trace field on top (RFC 5321 §4.4, QUE-043, QUE-061). */
 import { toMailDate } from '../mapping/times.ts'
+import { fromUtf8Xtext, toUtf8Xtext } from '../mapping/utf8-address.ts'
 import type { DeliveryRecord } from '../model/queue.ts'
 import type { Settings } from '../model/settings.ts'
 import type { SmtpEnvelope } from '../model/smtp-envelope.ts'
+import { isAscii } from '../wire/mime/utf8.ts'
 import { writeField } from '../wire/mime/write-header.ts'
+import { wirePath } from './utf8-mail.ts'
 
 /** Value of our Received field for a mail, and for what a mail became; undefined for what we made ourselves (GEN-002), and for what came from MMS. */
 export function receivedValue(delivery: DeliveryRecord, settings: Settings): string | undefined {
@@ -15,12 +18,14 @@ export function receivedValue(delivery: DeliveryRecord, settings: Settings): str
 
 /** The same of a message that came by SMTP. */
 export function receivedBySmtp(
-  { session, receivedAt }: SmtpEnvelope,
+  { session, mailFrom, receivedAt }: SmtpEnvelope,
   queueId: string,
   settings: Settings,
 ): string {
+  // RFC 6531 §4.3 has names of its own for what came under SMTPUTF8.
+  const kind = Object.hasOwn(mailFrom.params, 'SMTPUTF8') ? 'UTF8SMTP' : 'ESMTP'
   const protocol = session.esmtp
-    ? `ESMTP${session.tls ? 'S' : ''}${session.auth === null ? '' : 'A'}`
+    ? `${kind}${session.tls ? 'S' : ''}${session.auth === null ? '' : 'A'}`
     : 'SMTP'
   const date = toMailDate({ epoch: receivedAt, offsetMinutes: 0 })
   const ip = settings.trace.showIp ? ` ([${session.ip}])` : ''
@@ -33,12 +38,16 @@ export function traceField(delivery: DeliveryRecord, settings: Settings): string
   return value === undefined ? '' : writeField('Received', value)
 }
 
-/** The parameters that pass on to the next hop: those it offers (RFC 3461 §5, RFC 2852 §4). */
+/**
+ * The parameters that pass on to the next hop: those it offers (RFC 3461 §5, RFC 2852 §4). `utf8`: the message needs
+ * SMTPUTF8, or its paths do. @param addresses one for each entry of `rcptTo` in the result
+ */
 export function passedEnvelope(
   envelope: SmtpEnvelope,
   addresses: readonly string[],
   extensions: ReadonlyMap<string, string>,
   now: number,
+  utf8 = false,
 ): {
   mailFrom: { path: string | null; params: Record<string, string> }
   rcptTo: { path: string; params: Record<string, string> }[]
@@ -54,14 +63,26 @@ export function passedEnvelope(
     const left = Number(by[1]) - (Math.floor(now / 1000) - envelope.receivedAt)
     if (left > 0 || by[2]?.toUpperCase().startsWith('N')) mailParams.BY = `${left};${by[2]?.toUpperCase()}`
   }
+  const from = envelope.mailFrom.path === null ? null : wirePath(envelope.mailFrom.path)
+  const paths = addresses.map(wirePath)
+  // Only where it is needed (RFC 6531 §3.4).
+  if (utf8 || ![from ?? '', ...paths].every(isAscii)) mailParams.SMTPUTF8 = ''
   return {
-    mailFrom: { path: envelope.mailFrom.path, params: mailParams },
-    rcptTo: addresses.map((path) => {
+    mailFrom: { path: from, params: mailParams },
+    rcptTo: addresses.map((path, i) => {
       const rcpt = envelope.rcptTo.find((r) => r.path === path)
       const params: Record<string, string> = {}
       if (dsn && rcpt?.params.NOTIFY !== undefined) params.NOTIFY = rcpt.params.NOTIFY
-      if (dsn && rcpt?.params.ORCPT !== undefined) params.ORCPT = rcpt.params.ORCPT
-      return { path, params }
+      if (dsn && rcpt?.params.ORCPT !== undefined) params.ORCPT = passedOrcpt(rcpt.params.ORCPT)
+      return { path: paths[i] ?? path, params }
     }),
   }
+}
+
+/** In 7 bits wherever it goes (RFC 6533 §3). */
+const passedOrcpt = (orcpt: string): string => {
+  const semicolon = orcpt.indexOf(';')
+  return isAscii(orcpt)
+    ? orcpt
+    : `${orcpt.slice(0, semicolon + 1)}${toUtf8Xtext(fromUtf8Xtext(orcpt.slice(semicolon + 1)))}`
 }

@@ -1,9 +1,10 @@
 /** Delivery by SMTP: to a configured relay, or to the domain's own servers (ADR-042, QUE-011 to QUE-013). */
 import { writeMail } from '../mapping/carriers/mail.ts'
 import type { Outcome } from '../model/queue.ts'
-import { isRefusal, type Refusal } from '../model/refusal.ts'
+import { isRefusal, type Refusal, refusal } from '../model/refusal.ts'
 import type { Settings } from '../model/settings.ts'
 import type { Adapter, DeliveryJob, DeliveryResult } from '../queue/adapter.ts'
+import { isAscii } from '../wire/mime/utf8.ts'
 import type { MxAnswer } from './mx.ts'
 import { allOf, refusedOutcomes } from './outcomes.ts'
 import { passedEnvelope, traceField } from './pass-through.ts'
@@ -14,6 +15,7 @@ import type {
   SmtpReplyLine,
   SmtpTransport,
 } from './transports.ts'
+import { hasUtf8Header, isUtf8Mail, isUtf8Path } from './utf8-mail.ts'
 
 /** Of a domain with more hosts no others are tried in one attempt: each may take its time to be silent. */
 const maxHosts = 8
@@ -58,7 +60,10 @@ export function createSmtpRelayAdapter(
     close: () => transport.close(),
   }
 
-  /** The first hop that can be talked to decides; those that cannot are passed over (QUE-013). */
+  /**
+   * The first hop that can be talked to decides; those that cannot are passed over (QUE-013), and those without SMTPUTF8
+   * where it is needed, as long as there are others (RFC 6531 §3.2).
+   */
   async function attempt(
     job: DeliveryJob,
     serve: readonly number[],
@@ -66,7 +71,8 @@ export function createSmtpRelayAdapter(
     signal: AbortSignal,
   ): Promise<DeliveryResult> {
     let last = 'no host to try'
-    for (const hop of hops) {
+    for (const [i, hop] of hops.entries()) {
+      const isLast = i === hops.length - 1
       let conversation: SmtpConversation
       try {
         conversation = await transport.open(hop, signal)
@@ -75,27 +81,42 @@ export function createSmtpRelayAdapter(
         continue
       }
       try {
-        const mail = await mailFor(job, serve, conversation)
-        if (isRefusal(mail)) return { outcomes: refusedOutcomes(serve, mail) }
+        const without = conversation.extensions.has('SMTPUTF8')
+          ? []
+          : serve.filter((index) => isUtf8Path(addressOf(job, index)))
+        if (without.length > 0 && !isLast) continue
+        const refused = refusedOutcomes(
+          without,
+          refusal('non-ascii-address', `${hop.host} takes no addresses that are not ASCII`),
+        )
+        const served = serve.filter((index) => !without.includes(index))
+        if (served.length === 0) return { outcomes: refused }
+        const mail = await mailFor(job, served, conversation)
+        if (isRefusal(mail)) {
+          if (/^(non-ascii-address|utf8-header)$/.test(mail.refused) && !isLast) continue
+          return { outcomes: [...refused, ...refusedOutcomes(served, mail)] }
+        }
         const size = mail.octets.reduce((sum, piece) => sum + piece.length, 0)
         const limit = Number(conversation.extensions.get('SIZE') || 0)
         if (limit > 0 && size > limit)
           return {
-            outcomes: allOf(serve, {
-              state: 'failed',
-              status: { code: '5.3.4', text: `${hop.host} takes ${limit} octets` },
-              remoteMta: hop.host,
-            }),
+            outcomes: [
+              ...refused,
+              ...allOf(served, {
+                state: 'failed',
+                status: { code: '5.3.4', text: `${hop.host} takes ${limit} octets` },
+                remoteMta: hop.host,
+              }),
+            ],
           }
         const sent = await conversation.send(mail.envelope, mail.octets)
         const { extensions, remoteMta } = conversation
         const offered = { dsn: extensions.has('DSN'), deliverBy: extensions.has('DELIVERBY') }
-        return {
-          outcomes: serve.map((index) => ({
-            ...judged(index, mail.pathOf.get(index), sent, remoteMta),
-            hop: offered,
-          })),
-        }
+        const outcomes = served.map((index) => ({
+          ...judged(index, mail.pathOf.get(index), sent, remoteMta),
+          hop: offered,
+        }))
+        return { outcomes: [...refused, ...outcomes] }
       } catch (error) {
         last = `${hop.host}: ${error instanceof Error ? error.message : String(error)}`
         // Lost after the message may have been taken: it is tried again, at least once is the rule (QUE-002).
@@ -114,13 +135,19 @@ export function createSmtpRelayAdapter(
   ): Promise<Prepared | Refusal> {
     const { origin } = job.delivery.entry
     if (origin.carrier === 'mail') {
-      const addresses = serve.map((i) => job.delivery.recipients.find((r) => r.index === i)?.address ?? '')
-      const envelope = passedEnvelope(origin.envelope, addresses, hop.extensions, job.now)
+      const addresses = serve.map((i) => addressOf(job, i))
+      const octets = await job.octets()
+      const utf8 = isUtf8Mail(origin.envelope) && hasUtf8Header(octets)
+      const envelope = passedEnvelope(origin.envelope, addresses, hop.extensions, job.now, utf8)
+      if (Object.hasOwn(envelope.mailFrom.params, 'SMTPUTF8') && !hop.extensions.has('SMTPUTF8'))
+        return isAscii(envelope.mailFrom.path ?? '')
+          ? refusal('utf8-header', `${hop.remoteMta} takes no header fields that are not ASCII`)
+          : refusal('non-ascii-address', `${hop.remoteMta} takes no addresses that are not ASCII`)
       const trace = Buffer.from(traceField(job.delivery, settings), 'latin1')
       return {
         envelope,
-        octets: [trace, await job.octets()],
-        pathOf: new Map(serve.map((index, i) => [index, addresses[i] ?? ''])),
+        octets: [trace, octets],
+        pathOf: new Map(serve.map((index, i) => [index, envelope.rcptTo[i]?.path ?? ''])),
       }
     }
     const message = await job.message()
@@ -169,10 +196,13 @@ export function judged(
   }
 }
 
+const addressOf = ({ delivery }: DeliveryJob, index: number): string =>
+  delivery.recipients.find((r) => r.index === index)?.address ?? ''
+
 function byDomain(job: DeliveryJob): Map<string, number[]> {
   const domains = new Map<string, number[]>()
   for (const index of job.serve) {
-    const address = job.delivery.recipients.find((r) => r.index === index)?.address ?? ''
+    const address = addressOf(job, index)
     const domain = address.slice(address.lastIndexOf('@') + 1).toLowerCase()
     domains.set(domain, [...(domains.get(domain) ?? []), index])
   }

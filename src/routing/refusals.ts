@@ -6,6 +6,8 @@ export const mm7StatusOf: Readonly<Record<RefusalReason, number>> = {
   'bad-recipient': 2002,
   'unknown-recipient': 2002,
   'bad-sender': 2002,
+  'non-ascii-address': 2002,
+  'utf8-header': 2004,
   'sender-hiding': 3002,
   'reply-charging': 3002,
   'content-refused': 2004,

@@ -37,7 +37,13 @@ export async function ownMailEntry(
       envelope: {
         session,
         // RPT-021, RPT-056: a report is never answered with one.
-        mailFrom: { path: null, params: mail.eightBit ? { BODY: '8BITMIME' } : {} },
+        mailFrom: {
+          path: null,
+          params: {
+            ...(mail.eightBit ? { BODY: '8BITMIME' } : {}),
+            ...(mail.utf8 ? { SMTPUTF8: '' } : {}),
+          },
+        },
         rcptTo: [{ path: mail.to, params: { NOTIFY: 'NEVER' } }],
         receivedAt: Math.floor(now / 1000),
       },

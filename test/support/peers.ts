@@ -240,9 +240,13 @@ export interface TakenMail {
   readonly data: string
 }
 
-/** A mail server that takes everything. `before`: what it does between a message and its reply to it. */
+/**
+ * A mail server that takes everything. `before`: what it does between a message and its reply to it. `offers`: its EHLO
+ * keywords.
+ */
 export async function mailSink(
   before?: (mail: TakenMail) => Promise<void>,
+  offers: readonly string[] = ['8BITMIME', 'DSN', 'SIZE 0'],
 ): Promise<{ port: number; taken: TakenMail[] }> {
   const taken: TakenMail[] = []
   const server = createTcpServer((socket) => {
@@ -266,7 +270,11 @@ export async function mailSink(
           rcptTo = []
           void (before?.(mail) ?? Promise.resolve()).then(() => socket.write('250 2.0.0 taken\r\n'))
         } else if (/^EHLO/i.test(line))
-          socket.write('250-sink.example.org\r\n250-8BITMIME\r\n250-DSN\r\n250 SIZE 0\r\n')
+          socket.write(
+            ['sink.example.org', ...offers]
+              .map((line, i) => `250${i < offers.length ? '-' : ' '}${line}\r\n`)
+              .join(''),
+          )
         else if (/^MAIL FROM:/i.test(line)) {
           mailFrom = line.slice(10)
           socket.write('250 2.1.0 OK\r\n')

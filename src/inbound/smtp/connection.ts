@@ -295,8 +295,9 @@ export class SmtpConnection {
       dsn: true,
     })
     if (fault) return fault
+    // RFC 6531 §3.5: 550 at MAIL, 553 at RCPT.
     if (parsed.utf8 && !Object.hasOwn(parsed.path.params, 'SMTPUTF8'))
-      return reply(553, '5.6.7', 'The address is not ASCII')
+      return reply(550, '5.6.7', 'The address is not ASCII')
     this.#transaction = { phase: 'mail', from: parsed.path }
     return reply(250, '2.1.0', 'Sender OK')
   }
@@ -306,8 +307,9 @@ export class SmtpConnection {
     if (transaction.phase === 'idle') return reply(503, '5.5.1', 'MAIL comes first')
     const parsed = parsePath(argument, 'TO')
     if ('code' in parsed) return parsed
-    if (parsed.utf8 && !this.#options.smtputf8) return reply(553, '5.6.7', 'The address is not ASCII')
-    const fault = rcptParameterFault(parsed.path.params)
+    const smtputf8 = Object.hasOwn(transaction.from.params, 'SMTPUTF8')
+    if (parsed.utf8 && !smtputf8) return reply(553, '5.6.7', 'The address is not ASCII')
+    const fault = rcptParameterFault(parsed.path.params, smtputf8)
     if (fault) return fault
     const { path } = parsed.path
     if (path === null) return reply(553, '5.1.3', 'A recipient cannot be null')

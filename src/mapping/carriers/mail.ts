@@ -2,19 +2,20 @@
 import type { Field, NeutralDraft, NeutralMessage, Part } from '../../model/neutral.ts'
 import { isRefusal, type Refusal, refusal } from '../../model/refusal.ts'
 import type { EnvelopePath, SmtpEnvelope } from '../../model/smtp-envelope.ts'
-import { decodeWords } from '../../wire/mime/encoded-words.ts'
 import type { MimeNode } from '../../wire/mime/node.ts'
 import { fieldText, headerFields, scanMessage } from '../../wire/mime/scan.ts'
+import { isAscii, utf8Of } from '../../wire/mime/utf8.ts'
 import { writeMessage } from '../../wire/mime/write.ts'
 import { encodeUnstructured } from '../../wire/mime/write-header.ts'
 import { addressKey, checkedMail, isServedDomain, mailAddressOf, splitAddrSpec } from '../addresses.ts'
 import { contentForMail } from '../content/for-mail.ts'
 import { readPart } from '../content/read-content.ts'
 import type { MappingContext } from '../context.ts'
-import { type MailDraft, type MailSource, oneLine } from '../element.ts'
+import type { MailDraft, MailSource } from '../element.ts'
 import { elements } from '../elements.ts'
 import { explained, otherRows } from '../explain.ts'
 import { resentBlocks } from '../history.ts'
+import { otherField, otherFieldValue } from '../other-fields.ts'
 import { toMailDate } from '../times.ts'
 
 const owned = new Set(elements.flatMap((e) => e.mail.owns.map((name) => name.toLowerCase())))
@@ -61,12 +62,7 @@ export function readMail(
     content: readPart(octets, node),
     passThrough: node.fields
       .filter((f) => !owned.has(f.name.toLowerCase()) && !structuralField.test(f.name))
-      .map(
-        (f): Field => ({
-          name: f.name,
-          value: decodeWords(fieldText(octets, f)),
-        }),
-      ),
+      .map((f) => otherField(f.name, fieldText(octets, f))),
   }
   for (const element of elements) {
     const refused = element.mail.read?.(source, draft, ctx)
@@ -104,7 +100,10 @@ export interface OutgoingMail {
   readonly rcptOf: ReadonlyMap<number, string>
 }
 
-/** The mail for the recipients `serve`, as the next hop's extensions allow (MAP-092: no DSN parameters where it has none). */
+/**
+ * The mail for the recipients `serve`, as the next hop's extensions allow (MAP-092: no DSN parameters where it has none).
+ * Refused `non-ascii-address` or `utf8-header` when it needs SMTPUTF8 and the next hop does not offer that (AMB-26).
+ */
 export function writeMail(
   message: NeutralMessage,
   serve: readonly number[],
@@ -128,7 +127,8 @@ export function writeMail(
   }
   const header: Field[] = [
     { name: 'Received', value: receivedWithMms(message, ctx) },
-    ...message.trace.map((value) => ({ name: 'Received', value })),
+    // Octet strings, like all that is kept as it came.
+    ...message.trace.map((value) => ({ name: 'Received', value: utf8Of(value) ?? value })),
   ]
   const structured = new Set([
     'from',
@@ -155,6 +155,7 @@ export function writeMail(
       header.push({ name, value: structured.has(name.toLowerCase()) ? value : encodeUnstructured(value) })
     },
   }
+  const utf8Offered = ctx.settings.smtputf8 && hop.extensions.has('SMTPUTF8')
   for (const field of header) ctx.explain?.(field.name, otherRows.trace.name)
   const names = (): readonly string[] => namesIn(draft)
   for (const element of elements) {
@@ -162,13 +163,21 @@ export function writeMail(
     if (refused) return refused
   }
   explained(ctx, otherRows.passThrough, names, () => {
-    for (const field of message.passThrough) draft.add(field.name, oneLine(field.value))
+    for (const field of message.passThrough)
+      header.push({ name: field.name, value: otherFieldValue(field, utf8Offered) })
   })
+  const addresses = [path ?? '', ...rcptTo.map((r) => r.path)]
+  const utf8 = !addresses.every(isAscii) || header.some((f) => f.name !== 'Received' && !isAscii(f.value))
+  if (utf8 && !utf8Offered)
+    return addresses.every(isAscii) && isAscii(message.sender.value)
+      ? refusal('utf8-header', 'the header names addresses that are not ASCII, and the next hop takes none')
+      : refusal('non-ascii-address', 'the next hop takes no addresses that are not ASCII')
+  if (utf8) draft.mailParams.SMTPUTF8 = ''
   const content = contentForMail(message.content, ctx)
   const protection = protectedAs(content, hop.extensions)
   if (isRefusal(protection)) return protection
   if (protection === '8bit') draft.mailParams.BODY = '8BITMIME'
-  const octets = writeMessage(header, content, { boundary: () => ctx.ids.boundary(), eightBit: false })
+  const octets = writeMessage(header, content, { boundary: () => ctx.ids.boundary(), eightBit: false, utf8 })
   return { envelope: { mailFrom: { path, params: draft.mailParams }, rcptTo }, octets, rcptOf }
 }
 
@@ -185,7 +194,7 @@ export function mailReversePath(message: NeutralMessage, ctx: MappingContext): s
   const address = mailAddressOf(message.sender, ctx.settings)
   if (isRefusal(address)) return { ...address, refused: 'bad-sender' }
   const split = splitAddrSpec(address)
-  if (!split || isRefusal(checkedMail(split.local, split.domain, address)))
+  if (!split || isRefusal(checkedMail(split.local, split.domain, address, ctx.settings.smtputf8)))
     return refusal('bad-sender', 'the sender cannot be a reverse-path', address)
   return isServedDomain(split.domain, ctx.settings)
     ? address

@@ -9,6 +9,8 @@ export const mm1StatusOf: Readonly<Record<RefusalReason, number>> = {
   'bad-recipient': 0xe3,
   'unknown-recipient': 0xe3,
   'bad-sender': 0xe3,
+  'non-ascii-address': 0xe3,
+  'utf8-header': 0xe5,
   'sender-hiding': 0xea,
   'reply-charging': 0xe7,
   'content-refused': 0xe5,

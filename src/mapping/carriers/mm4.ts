@@ -11,6 +11,7 @@ import type { Peer } from '../../model/settings.ts'
 import type { EnvelopePath, SmtpEnvelope } from '../../model/smtp-envelope.ts'
 import { decodeWords } from '../../wire/mime/encoded-words.ts'
 import { headerFields } from '../../wire/mime/scan.ts'
+import { isAscii, utf8Of } from '../../wire/mime/utf8.ts'
 import { writeMessage } from '../../wire/mime/write.ts'
 import { encodeUnstructured, writeField } from '../../wire/mime/write-header.ts'
 import { contentForMms } from '../content/for-mms.ts'
@@ -21,6 +22,7 @@ import { elements } from '../elements.ts'
 import { explained, otherRows } from '../explain.ts'
 import { mm4AddressField, mm4Host, mm4Parties, mm4Path } from '../mm4-address.ts'
 import { echoed, quoted } from '../mm4-ids.ts'
+import { otherField, otherFieldValue } from '../other-fields.ts'
 import { fromMailDate, toMailDate } from '../times.ts'
 import { maxReceived, structuralField } from './mail.ts'
 import { type Mm4Octets, mm4Version, readMm4Head, requestType, scanMm4, versionFor } from './mm4-head.ts'
@@ -36,6 +38,8 @@ export interface OutgoingMm4 {
     readonly rcptTo: readonly (EnvelopePath & { readonly path: string })[]
   }
   readonly octets: readonly Uint8Array[]
+  /** It needs SMTPUTF8 of the peer (AMB-26). */
+  readonly utf8: boolean
   /** RCPT path of each recipient served. */
   readonly rcptOf: ReadonlyMap<number, string>
   /** What the answer will name. */
@@ -81,7 +85,7 @@ export function readMm4Forward(
     content: readPart(mail.octets, mail.node),
     passThrough: headerFields(mail.octets, mail.node)
       .filter((f) => !owned.has(f.name.toLowerCase()) && !structuralField.test(f.name))
-      .map((f): Field => ({ name: f.name, value: decodeWords(f.value) })),
+      .map((f) => otherField(f.name, f.value)),
   }
   for (const element of elements) {
     const refused = element.mm4?.read?.(source, draft, ctx)
@@ -126,7 +130,7 @@ export function writeMm4Forward(
   const mmsMessageId = message.mmsMessageId ?? ctx.ids.mmsMessageId()
   const header: Field[] = [
     ...(received === undefined ? [] : [{ name: 'Received', value: received }]),
-    ...message.trace.map((value) => ({ name: 'Received', value })),
+    ...message.trace.map((value) => ({ name: 'Received', value: utf8Of(value) ?? value })),
     { name: 'X-Mms-3GPP-MMS-Version', value: versionFor(peer, settings) },
     { name: 'X-Mms-Message-Type', value: requestType.forward },
     { name: 'X-Mms-Transaction-ID', value: quoted(transactionId) },
@@ -147,19 +151,27 @@ export function writeMm4Forward(
     const refused = explained(ctx, element, names, () => element.mm4?.write?.(message, draft, ctx))
     if (refused) return refused
   }
+  const envelope = {
+    mailFrom: { path, params: {} },
+    rcptTo: [...new Set(rcptOf.values())].map((p) => ({ path: p, params: {} })),
+  }
+  const utf8 = needsUtf8(envelope, header)
   for (const field of message.passThrough)
-    if (!/^x-mms-/i.test(field.name)) draft.add(field.name, oneLine(field.value))
+    if (!/^x-mms-/i.test(field.name)) header.push({ name: field.name, value: otherFieldValue(field, utf8) })
   return {
-    envelope: {
-      mailFrom: { path, params: {} },
-      rcptTo: [...new Set(rcptOf.values())].map((p) => ({ path: p, params: {} })),
-    },
-    octets: writeMessage(header, content, { boundary: () => ctx.ids.boundary(), eightBit: false }),
+    envelope,
+    octets: writeMessage(header, content, { boundary: () => ctx.ids.boundary(), eightBit: false, utf8 }),
+    utf8,
     rcptOf,
     transactionId,
     mmsMessageId,
   }
 }
+
+/** What ASCII cannot say are addresses alone; trace is kept as it came. */
+const needsUtf8 = (envelope: OutgoingMm4['envelope'], header: readonly Field[]): boolean =>
+  [envelope.mailFrom, ...envelope.rcptTo].some(({ path }) => !isAscii(path ?? '')) ||
+  header.some((f) => f.name !== 'Received' && !isAscii(f.value))
 
 /** No bounce to an automatic sender, and no null path, which peers refuse (MAP-205). */
 function reversePath(message: NeutralMessage, peer: Peer, ctx: MappingContext): string | Refusal {
@@ -300,10 +312,16 @@ export function writeMm4Report(
     ['To', mm4AddressField([{ ...destination, name: undefined }], peer)],
     ['Message-ID', ctx.ids.messageId()],
   )
-  const block = fields.map(([name, value]) => writeField(name, value)).join('')
+  const envelope = { mailFrom: { path: mm4System, params: {} }, rcptTo: [{ path: rcpt, params: {} }] }
+  const utf8 = needsUtf8(
+    envelope,
+    fields.map(([name, value]) => ({ name, value })),
+  )
+  const block = fields.map(([name, value]) => writeField(name, value, utf8)).join('')
   return {
-    envelope: { mailFrom: { path: mm4System, params: {} }, rcptTo: [{ path: rcpt, params: {} }] },
-    octets: [Buffer.from(`${block}\r\n`, 'latin1')],
+    envelope,
+    octets: [Buffer.from(`${block}\r\n`, 'utf8')],
+    utf8,
     rcptOf: new Map([[0, rcpt]]),
     transactionId,
     mmsMessageId: originalMmsId,

@@ -1,5 +1,6 @@
 /** Parts as one MM body: a lone text, a presentation with SMIL, or a plain multipart (CNT-020 to CNT-033). */
 import type { Field, Part } from '../../model/neutral.ts'
+import { inAscii } from '../../wire/mime/ascii-headers.ts'
 import { parseDisposition } from '../../wire/mime/parameters.ts'
 import { writeParameter } from '../../wire/mime/write-header.ts'
 import { headerOf, type Leaf, type Shown } from './collect.ts'
@@ -71,7 +72,9 @@ export function identified<P extends Shown>(
     { name: 'Content-Location', value: contentLocation(part, position, taken) },
     ...part.headers.flatMap((h) => {
       if (h.name.toLowerCase() === 'content-disposition') return disposition(h, part)
-      return /^content-(description|language|transfer-encoding)$/i.test(h.name) ? [h] : []
+      return /^content-(description|language|transfer-encoding)$/i.test(h.name)
+        ? [{ ...h, value: inAscii(h.name, h.value) }]
+        : []
     }),
   ]
   return { ...part, headers: fields }

@@ -1,6 +1,8 @@
 import type { NeutralMessage } from '../../model/neutral.ts'
 import type { Peer } from '../../model/settings.ts'
+import { isAscii } from '../../wire/mime/utf8.ts'
 import { booleanOf, type Element, yesNo } from '../element.ts'
+import { toUtf8Xtext } from '../utf8-address.ts'
 import { fromXtext, toXtext } from '../xtext.ts'
 
 /**
@@ -24,7 +26,7 @@ export const deliveryReport: Element = {
       for (const recipient of mail.rcptTo) {
         recipient.params.NOTIFY = mm.deliveryReport ? 'SUCCESS,FAILURE' : 'NEVER'
         const raw = mm.recipients[recipient.index]?.party.raw ?? recipient.path
-        recipient.params.ORCPT = `rfc822;${toXtext(raw)}`
+        recipient.params.ORCPT = isAscii(raw) ? `rfc822;${toXtext(raw)}` : `utf-8;${toUtf8Xtext(raw)}`
       }
     },
   },

@@ -1,13 +1,11 @@
 import type { Party, PreviousSend } from '../../model/neutral.ts'
 import { isRefusal, type Refusal } from '../../model/refusal.ts'
-import { parseAddressList } from '../../wire/mime/addresses.ts'
-import { decodeWords } from '../../wire/mime/encoded-words.ts'
 import type { XmlElement } from '../../wire/mm7/message.ts'
-import { partyFromMms, partyOfMailbox } from '../addresses.ts'
+import { partyFromMms } from '../addresses.ts'
 import type { MappingContext } from '../context.ts'
-import { type Element, type MailDraft, oneLine } from '../element.ts'
+import type { Element, MailDraft } from '../element.ts'
 import { sendHistory } from '../history.ts'
-import { addressField } from '../mail-address.ts'
+import { addressField, mailboxesOf } from '../mail-address.ts'
 import { mm4AddressField, mm4Parties } from '../mm4-address.ts'
 import { addressElement, innerAddress } from '../mm7-address.ts'
 import { fromMailDate, fromXmlDateTime, toHttpDate, toMailDate, toXmlDateTime } from '../times.ts'
@@ -37,7 +35,7 @@ export const history: Element = {
       const steps = [original, ...older.map((b) => ({ by: b.get('from'), at: b.get('date') }))]
       mm.forwardCounter = mail.resent.length
       mm.previous = steps.flatMap(({ by, at }, index): PreviousSend[] => {
-        const parties = mailboxes(by, ctx)
+        const parties = mailboxesOf(by, ctx.settings)
         const instant = fromMailDate(at ?? '')
         const block = older[index - 1]
         if (parties.length === 0 || !instant) return []
@@ -46,8 +44,8 @@ export const history: Element = {
             index,
             by: parties,
             at: instant,
-            to: block ? mailboxes(block.get('to'), ctx) : undefined,
-            cc: block ? mailboxes(block.get('cc'), ctx) : undefined,
+            to: block ? mailboxesOf(block.get('to'), ctx.settings) : undefined,
+            cc: block ? mailboxesOf(block.get('cc'), ctx.settings) : undefined,
             messageId: block?.get('message-id'),
           },
         ]
@@ -164,15 +162,6 @@ function block(
   const agent = first && second ? addressField([first], ctx.settings) : ''
   if (!isRefusal(agent) && agent !== '') mail.add('Resent-Sender', agent)
   return undefined
-}
-
-function mailboxes(value: string | undefined, ctx: MappingContext): Party[] {
-  return parseAddressList(value ?? '').flatMap((item) => {
-    if (item.kind !== 'mailbox') return []
-    const party = partyOfMailbox(item.local, item.domain, `${item.local}@${item.domain}`, ctx.settings)
-    if (isRefusal(party)) return []
-    return [item.name ? { ...party, name: oneLine(decodeWords(item.name)) } : party]
-  })
 }
 
 /** `0, value` of each field: number and value. */

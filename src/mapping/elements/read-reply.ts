@@ -1,4 +1,5 @@
 import { parseAddressList } from '../../wire/mime/addresses.ts'
+import { utf8Of } from '../../wire/mime/utf8.ts'
 import { booleanOf, type Element, yesNo } from '../element.ts'
 
 /** ReadReply as Disposition-Notification-To, equal to the reverse-path, and back (MAP-096, MAP-139, AMB-22). */
@@ -10,9 +11,10 @@ export const readReply: Element = {
     read(mail, mm, ctx) {
       const value = mail.field('Disposition-Notification-To')
       if (value === undefined) return
-      const targets = parseAddressList(value).flatMap((i) =>
-        i.kind === 'mailbox' ? [`${i.local}@${i.domain}`] : [],
-      )
+      const targets = parseAddressList(value).flatMap((i) => {
+        const address = i.kind === 'mailbox' ? utf8Of(`${i.local}@${i.domain}`) : undefined
+        return address ?? []
+      })
       mm.dispositionTo = targets
       const path = mail.envelope.mailFrom.path
       // Another address than the reverse-path would need the user's consent, which cannot be asked.

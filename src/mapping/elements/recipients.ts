@@ -1,15 +1,14 @@
 import type { Notify, Party, Recipient, RecipientField } from '../../model/neutral.ts'
 import { isRefusal, type Refusal, refusal } from '../../model/refusal.ts'
-import { parseAddressList } from '../../wire/mime/addresses.ts'
-import { decodeWords } from '../../wire/mime/encoded-words.ts'
 import type { XmlElement } from '../../wire/mm7/message.ts'
-import { addressKey, mailParty, partyFromMms, partyOfMailbox } from '../addresses.ts'
+import { addressKey, mailParty, partyFromMms } from '../addresses.ts'
 import type { MappingContext } from '../context.ts'
-import { type Element, type MailSource, oneLine } from '../element.ts'
+import type { Element, MailSource } from '../element.ts'
 import { firstSend, sendHistory } from '../history.ts'
-import { addressField } from '../mail-address.ts'
+import { addressField, mailboxesOf } from '../mail-address.ts'
 import { mm4AddressField, mm4Parties, mm4PathParty } from '../mm4-address.ts'
 import { addressElement, writtenAddress } from '../mm7-address.ts'
+import { fromUtf8Xtext } from '../utf8-address.ts'
 import { fromXtext } from '../xtext.ts'
 
 const fields: readonly RecipientField[] = ['to', 'cc', 'bcc']
@@ -129,19 +128,10 @@ const itemsOf = (group: XmlElement): readonly XmlElement[] =>
   group.children.length > 0 ? group.children : [group]
 
 function shown(mail: MailSource, field: 'to' | 'cc', ctx: MappingContext): Party[] {
-  const parties: Party[] = []
   const last = mail.resent[0]
   // A mail that was resent shows whom it was resent to (AMB-34).
   const values = last ? [last.get(field) ?? ''] : mail.fields(field)
-  for (const value of values)
-    for (const item of parseAddressList(value)) {
-      if (item.kind !== 'mailbox') continue
-      const raw = `${item.local}@${item.domain}`
-      const party = partyOfMailbox(item.local, item.domain, raw, ctx.settings)
-      if (isRefusal(party)) continue
-      parties.push(item.name ? { ...party, name: oneLine(decodeWords(item.name)) } : party)
-    }
-  return parties
+  return values.flatMap((value) => mailboxesOf(value, ctx.settings))
 }
 
 /** Header mailboxes in order, those of the envelope among them served; the rest of the envelope is blind (MAP-125, MAP-126). */
@@ -199,9 +189,10 @@ export function notifyOf(value: string | undefined): Notify | undefined {
   }
 }
 
-/** RFC 3461 §4.2: type; xtext. */
+/** RFC 3461 §4.2: type; xtext. RFC 6533 §3: utf-8; an encoding of its own. */
 export function orcptOf(value: string | undefined): { type: string; address: string } | undefined {
   const semicolon = value?.indexOf(';') ?? -1
   if (value === undefined || semicolon <= 0) return undefined
-  return { type: value.slice(0, semicolon), address: fromXtext(value.slice(semicolon + 1)) }
+  const [type, address] = [value.slice(0, semicolon), value.slice(semicolon + 1)]
+  return { type, address: type.toLowerCase() === 'utf-8' ? fromUtf8Xtext(address) : fromXtext(address) }
 }

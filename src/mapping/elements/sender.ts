@@ -1,29 +1,15 @@
 import type { Party } from '../../model/neutral.ts'
 import { isRefusal, type Refusal, refusal } from '../../model/refusal.ts'
-import { parseAddressList } from '../../wire/mime/addresses.ts'
-import { decodeWords } from '../../wire/mime/encoded-words.ts'
 import type { XmlElement } from '../../wire/mm7/message.ts'
-import { addressKey, mailAddressOf, mailParty, partyFromMms, partyOfMailbox } from '../addresses.ts'
+import { addressKey, mailAddressOf, mailParty, partyFromMms } from '../addresses.ts'
 import type { MappingContext } from '../context.ts'
-import { type Element, oneLine } from '../element.ts'
+import type { Element } from '../element.ts'
 import { firstSend } from '../history.ts'
-import { addressField } from '../mail-address.ts'
+import { addressField, mailboxesOf } from '../mail-address.ts'
 import { mm4AddressField, mm4Parties } from '../mm4-address.ts'
 import { addressElement, innerAddress } from '../mm7-address.ts'
 
 const badSender = (why: Refusal): Refusal => ({ ...why, refused: 'bad-sender' })
-
-/** From mailboxes of a field; names decoded. Unusable ones are passed over. */
-function mailboxes(value: string | undefined, ctx: MappingContext): Party[] {
-  const parties: Party[] = []
-  for (const item of parseAddressList(value ?? '')) {
-    if (item.kind !== 'mailbox') continue
-    const party = partyOfMailbox(item.local, item.domain, `${item.local}@${item.domain}`, ctx.settings)
-    if (isRefusal(party)) continue
-    parties.push(item.name ? { ...party, name: oneLine(decodeWords(item.name)) } : party)
-  }
-  return parties
-}
 
 /** Sender to From, number qualified (MAP-050 to MAP-060); From or Sender to the MMS sender (MAP-129, ADR-031). */
 export const sender: Element = {
@@ -34,9 +20,9 @@ export const sender: Element = {
     read(mail, mm, ctx) {
       // Of a mail that was resent, who resent it last (MAP-146).
       const last = mail.resent.find((block) => block.has('from'))
-      const from = mailboxes(last ? last.get('from') : mail.field('From'), ctx)
+      const from = mailboxesOf(last ? last.get('from') : mail.field('From'), ctx.settings)
       const agent = last ? last.get('sender') : mail.field('Sender')
-      const named = from.length === 1 ? from[0] : (mailboxes(agent, ctx)[0] ?? from[0])
+      const named = from.length === 1 ? from[0] : (mailboxesOf(agent, ctx.settings)[0] ?? from[0])
       const path = mail.envelope.mailFrom.path
       const party = named ?? (path === null ? undefined : mailParty(path, ctx.settings))
       if (party === undefined) return refusal('bad-sender', 'there is no From, and the reverse-path is null')

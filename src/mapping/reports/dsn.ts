@@ -6,10 +6,12 @@ import { isRefusal } from '../../model/refusal.ts'
 import type { EpochMs } from '../../model/units.ts'
 import { returnedHeader, writeReport } from '../../wire/mime/report-write.ts'
 import { scanHeaderBlock } from '../../wire/mime/scan.ts'
+import { isAscii } from '../../wire/mime/utf8.ts'
 import { mailAddressOf } from '../addresses.ts'
 import type { MappingContext } from '../context.ts'
 import { oneLine } from '../element.ts'
 import { toMailDate } from '../times.ts'
+import { typedAddress } from '../utf8-address.ts'
 import { type OwnMail, reportHeader } from './report-mail.ts'
 import type { DsnVerdict } from './tables.ts'
 
@@ -188,9 +190,9 @@ function compose(
         ...recipients.map(({ recipient, verdict, outcome, willRetryUntil }) => [
           ...field(
             'Original-Recipient',
-            recipient.orcpt && `${recipient.orcpt.type}; ${recipient.orcpt.address}`,
+            recipient.orcpt && typedAddress(recipient.orcpt.type, recipient.orcpt.address),
           ),
-          { name: 'Final-Recipient', value: `rfc822; ${recipient.address}` },
+          { name: 'Final-Recipient', value: typedAddress('rfc822', recipient.address) },
           { name: 'Action', value: verdict.action },
           { name: 'Status', value: verdict.status },
           ...field('Remote-MTA', outcome?.remoteMta === undefined ? undefined : `dns; ${outcome.remoteMta}`),
@@ -212,7 +214,7 @@ function compose(
     },
     () => ctx.ids.boundary(),
   )
-  return { to: origin.returnPath, ...written }
+  return { to: origin.returnPath, ...written, utf8: written.utf8 || !isAscii(origin.returnPath) }
 }
 
 /** The whole original comes back with a failure, as RET or its size allow; else its header block (RPT-027). */

@@ -8,6 +8,7 @@ import type { DispositionReport, MailReport, RecipientStatus, TypedValue } from 
 import { addressKey, mailParty } from '../addresses.ts'
 import { oneLine } from '../element.ts'
 import { fromMailDate } from '../times.ts'
+import { fromUtf8Xtext } from '../utf8-address.ts'
 import { fromXtext } from '../xtext.ts'
 import { mmsStatusOfAction, readStatusOf } from './tables.ts'
 
@@ -32,7 +33,7 @@ export function recipientOf(
   const { recipients } = original
   for (const address of [about.originalRecipient, about.finalRecipient]) {
     if (address === undefined) continue
-    for (const text of [address.value, fromXtext(address.value)]) {
+    for (const text of [address.value, fromXtext(address.value), fromUtf8Xtext(address.value)]) {
       const found = recipients.find((r) => isSame(r, text, settings))
       if (found) return found
     }

@@ -7,6 +7,7 @@ import { mailAddressOf } from '../addresses.ts'
 import type { MappingContext } from '../context.ts'
 import { oneLine } from '../element.ts'
 import { toMailDate } from '../times.ts'
+import { typedAddress } from '../utf8-address.ts'
 import { type OwnMail, reportHeader } from './report-mail.ts'
 import { table6 } from './tables.ts'
 
@@ -56,9 +57,14 @@ export function translatedMdn(
           { name: 'Reporting-UA', value: `${host}; MMS` },
           { name: 'MDN-Gateway', value: `dns; ${host}` },
           ...(recipient.orcpt
-            ? [{ name: 'Original-Recipient', value: `${recipient.orcpt.type}; ${recipient.orcpt.address}` }]
+            ? [
+                {
+                  name: 'Original-Recipient',
+                  value: typedAddress(recipient.orcpt.type, recipient.orcpt.address),
+                },
+              ]
             : []),
-          { name: 'Final-Recipient', value: `rfc822; ${recipient.address}` },
+          { name: 'Final-Recipient', value: typedAddress('rfc822', recipient.address) },
           ...(messageId === null ? [] : [{ name: 'Original-Message-ID', value: messageId }]),
           { name: 'Disposition', value: disposition },
         ],

@@ -8,6 +8,8 @@ export interface OwnMail {
   readonly to: string
   readonly octets: readonly Uint8Array[]
   readonly eightBit: boolean
+  /** Its header, or `to`, is not ASCII. */
+  readonly utf8: boolean
 }
 
 export function reportHeader(

@@ -65,11 +65,12 @@ const addressFields =
   /^(?:resent-)?(?:from|sender|to|cc|bcc|reply-to)$|^(?:disposition-notification-to|return-receipt-to|errors-to)$/
 const unstructuredFields = /^(?:subject|comments|content-description|keywords|organization|x-.*)$/
 
-function asciiField(octets: Uint8Array, field: HeaderRange): string {
-  const name = field.name.toLowerCase()
-  const value = fieldText(octets, field)
-  return writeField(field.name, asciiValue(name, value) ?? generalValue(value)).slice(0, -2)
-}
+const asciiField = (octets: Uint8Array, field: HeaderRange): string =>
+  writeField(field.name, inAscii(field.name, fieldText(octets, field))).slice(0, -2)
+
+/** What a field's value, an octet string, is without 8-bit octets; of addresses that ASCII cannot say the name remains. */
+export const inAscii = (name: string, value: string): string =>
+  asciiValue(name.toLowerCase(), value) ?? generalValue(value)
 
 /** undefined: the field is not what its name says. */
 function asciiValue(name: string, value: string): string | undefined {

@@ -1,5 +1,12 @@
-/** Writes multipart/report: exactly three parts, the machine-readable one in 7 bits (RFC 6522 §3, RFC 3464 §2, RFC 8098 §3). */
+/**
+ * Writes multipart/report: exactly three parts, the machine-readable one in 7 bits (RFC 6522 §3, RFC 3464 §2, RFC 8098 §3).
+ * What comes back of a message with UTF-8 in its header is a message/global or message/global-headers, encoded so that
+ * it passes everywhere (RFC 6533 §4.2, §4.3, §4.5).
+ */
 import type { Field, Part } from '../../model/neutral.ts'
+import { base64Lines } from './base64-lines.ts'
+import { scanHeaderBlock } from './scan.ts'
+import { isAscii, utf8Of } from './utf8.ts'
 import { writeMessage } from './write.ts'
 import { encodeUnstructured, writeField } from './write-header.ts'
 
@@ -22,11 +29,15 @@ export interface WrittenReport {
   readonly octets: readonly Uint8Array[]
   /** The returned message has octets above 127: the envelope says BODY=8BITMIME (RFC 6152 §3). */
   readonly eightBit: boolean
+  /** An address of the report's own header is not ASCII: the envelope says SMTPUTF8. */
+  readonly utf8: boolean
 }
 
 export function writeReport(draft: ReportDraft, boundary: () => string): WrittenReport {
   const { returned, reportType } = draft
-  const eightBit = returned.form === 'message' && returned.octets.some((o) => o > 127)
+  const isGlobal = isUtf8Header(returned.octets)
+  const eightBit = !isGlobal && returned.form === 'message' && returned.octets.some((o) => o > 127)
+  const utf8 = draft.header.some((f) => !isAscii(f.value))
   const groups = draft.groups.map((group) =>
     group.map((f) => writeField(f.name, encodedValue(f.value))).join(''),
   )
@@ -50,24 +61,36 @@ export function writeReport(draft: ReportDraft, boundary: () => string): Written
         headers: [],
         body: fixed(Buffer.from(groups.join('\r\n'), 'latin1')),
       },
-      returned.form === 'message'
-        ? {
-            kind: 'opaque',
-            type: 'message/rfc822',
-            params: [],
-            headers: eightBit ? [{ name: 'Content-Transfer-Encoding', value: '8bit' }] : [],
-            body: fixed(returned.octets),
-          }
-        : {
-            kind: 'leaf',
-            type: 'text/rfc822-headers',
-            params: [],
-            headers: [],
-            body: fixed(returned.octets),
-          },
+      isGlobal ? globalPart(returned) : returnedPart(returned, eightBit),
     ],
   }
-  return { octets: writeMessage(draft.header, part, { boundary, eightBit: false }), eightBit }
+  return { octets: writeMessage(draft.header, part, { boundary, eightBit: false, utf8 }), eightBit, utf8 }
+}
+
+const returnedPart = ({ form, octets }: ReportDraft['returned'], eightBit: boolean): Part =>
+  form === 'message'
+    ? {
+        kind: 'opaque',
+        type: 'message/rfc822',
+        params: [],
+        headers: eightBit ? [{ name: 'Content-Transfer-Encoding', value: '8bit' }] : [],
+        body: fixed(octets),
+      }
+    : { kind: 'leaf', type: 'text/rfc822-headers', params: [], headers: [], body: fixed(octets) }
+
+const globalPart = ({ form, octets }: ReportDraft['returned']): Part => ({
+  kind: 'opaque',
+  type: form === 'message' ? 'message/global' : 'message/global-headers',
+  params: [],
+  headers: [{ name: 'Content-Transfer-Encoding', value: 'base64' }],
+  body: fixed(base64Lines(octets)),
+})
+
+/** Valid UTF-8 that is not ASCII; other 8-bit octets make it no internationalized message. */
+function isUtf8Header(octets: Uint8Array): boolean {
+  const { bodyStart } = scanHeaderBlock(octets)
+  const header = Buffer.from(octets.buffer, octets.byteOffset, bodyStart).toString('latin1')
+  return !isAscii(header) && utf8Of(header) !== undefined
 }
 
 const fixed = (octets: Uint8Array) => ({ octets: () => octets })

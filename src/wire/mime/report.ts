@@ -8,6 +8,7 @@ import { decodeWords } from './encoded-words.ts'
 import type { MimeNode } from './node.ts'
 import { withoutComments } from './parameters.ts'
 import { decodeBody, fieldValue, partRanges, scanEntity, scanHeaderBlock, scanMessage } from './scan.ts'
+import { octetsOf } from './utf8.ts'
 
 export interface TypedValue {
   /** Lower case; 'rfc822' where a peer left it out. */
@@ -263,8 +264,9 @@ const plain = (value: string | undefined): string => withoutComments(value ?? ''
 function typed(value: string | undefined, standard: string): TypedValue | undefined {
   if (value === undefined || value === '') return undefined
   const match = /^\s*([A-Za-z0-9/.-]+)\s*;(.*)$/.exec(value)
-  if (!match) return { type: standard, value: decodeWords(value.trim()) }
-  return { type: (match[1] ?? '').toLowerCase(), value: decodeWords((match[2] ?? '').trim()) }
+  const text = (part: string): string => decodeWords(octetsOf(part.trim()))
+  if (!match) return { type: standard, value: text(value) }
+  return { type: (match[1] ?? '').toLowerCase(), value: text(match[2] ?? '') }
 }
 
 /** An address as its peer wrote it, without brackets, type and a comment behind it. */

@@ -3,6 +3,7 @@
  * CR, LF or NUL from a value (RFC 5322 §2.1.1, §2.2; RFC 2047; RFC 2231; SEC-010).
  */
 import { Buffer } from 'node:buffer'
+import { isAscii } from './utf8.ts'
 
 const maxWord = 75
 
@@ -60,11 +61,14 @@ const qEncode = (text: string): string =>
     })
     .join('')
 
-/** One field with its line end. `value` must be in header form; what is not ASCII by then becomes "?". */
-export function writeField(given: string, value: string): string {
+/**
+ * One field with its line end. `value` must be in header form; what is not ASCII by then becomes "?", or stays with `utf8`,
+ * for a message that goes under SMTPUTF8 (RFC 6532 §3.2).
+ */
+export function writeField(given: string, value: string, utf8 = false): string {
   // Of a name that is none, what can stand in one (RFC 5322 §3.6.8).
   const name = given.replace(/[^!-9;-~]+/g, '').slice(0, 200) || 'X-Unnamed'
-  const safe = clean(value).replace(/[^\x20-\x7e\t]/g, '?')
+  const safe = clean(value).replace(utf8 ? /[\x80-\x9f\ufffe\uffff]/g : /[^\x20-\x7e\t]/g, '?')
   const line = `${name}: ${safe}`
   if (line.length <= 78) return `${line}\r\n`
   const lines: string[] = []
@@ -80,10 +84,8 @@ export function writeField(given: string, value: string): string {
   }
   lines.push(rest)
   // A single word longer than a line may be: cut it, since 998 octets are the law (RFC 5322 §2.1.1).
-  return `${lines.flatMap((l) => l.match(/.{1,990}/g) ?? ['']).join('\r\n ')}\r\n`.replace(
-    /\r\n {2}/g,
-    '\r\n ',
-  )
+  const pieces = (l: string): readonly string[] => l.match(isAscii(l) ? /.{1,990}/g : /.{1,240}/gu) ?? ['']
+  return `${lines.flatMap(pieces).join('\r\n ')}\r\n`.replace(/\r\n {2}/g, '\r\n ')
 }
 
 /** `; name=value`: a token, a quoted string, or RFC 2231 when it is not ASCII (CNT-047). */

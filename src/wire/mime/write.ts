@@ -138,12 +138,18 @@ export function encodeQuotedPrintable(octets: Uint8Array): Uint8Array {
   return Buffer.from(out.join('\r\n'), 'latin1')
 }
 
-/** A whole message: the header fields given, MIME-Version, then the entity. */
-export function writeMessage(header: readonly Field[], part: Part, options: WriteOptions): Uint8Array[] {
+/** A whole message: the header fields given, with `utf8` in UTF-8 (RFC 6532), MIME-Version, then the entity. */
+export function writeMessage(
+  header: readonly Field[],
+  part: Part,
+  options: WriteOptions & { readonly utf8?: boolean },
+): Uint8Array[] {
   const entity = writeEntity(part, options)
-  const fields = [...header, { name: 'MIME-Version', value: '1.0' }, ...entity.fields]
-  const block = fields.map((f) => writeField(f.name, f.value)).join('')
+  const own = [{ name: 'MIME-Version', value: '1.0' }, ...entity.fields]
+  const block =
+    header.map((f) => writeField(f.name, f.value, options.utf8)).join('') +
+    own.map((f) => writeField(f.name, f.value)).join('')
   const last = entity.body[entity.body.length - 1]
   const ends = last !== undefined && last.length >= 2 && last[last.length - 1] === 10
-  return [Buffer.from(`${block}\r\n`, 'latin1'), ...entity.body, ...(ends ? [] : [crlf])]
+  return [Buffer.from(`${block}\r\n`, 'utf8'), ...entity.body, ...(ends ? [] : [crlf])]
 }

@@ -1,5 +1,6 @@
 /** SMTP command lines (RFC 5321 §4.1) and the ESMTP parameters of MAIL and RCPT (RFC 1870, 2852, 3461, 6152, 6531). */
 import type { EnvelopePath } from '../../model/smtp-envelope.ts'
+import { isAscii, utf8Of } from '../mime/utf8.ts'
 import { type Reply, reply } from './replies.ts'
 
 export interface Command {
@@ -46,16 +47,15 @@ export function parsePath(argument: string, keyword: 'FROM' | 'TO'): ParsedPath 
       ? { path: { path: null, params }, utf8: false }
       : reply(553, '5.1.3', 'A recipient cannot be null')
   }
-  const valid = validPath(inner)
-  if (!valid) {
+  const path = utf8Of(inner)
+  if (path === undefined || !validPath(inner)) {
     // Bare postmaster needs no domain (RFC 5321 §4.5.1).
     if (keyword === 'TO' && inner.toLowerCase() === 'postmaster')
       return { path: { path: inner, params }, utf8: false }
     return reply(553, keyword === 'TO' ? '5.1.3' : '5.1.7', 'The address is not valid')
   }
   if (inner.length > 254) return reply(553, keyword === 'TO' ? '5.1.3' : '5.1.7', 'The address is too long')
-  const utf8 = /[\x80-\xff]/.test(inner)
-  return { path: { path: utf8 ? Buffer.from(inner, 'latin1').toString('utf8') : inner, params }, utf8 }
+  return { path: { path, params }, utf8: path !== inner }
 }
 
 /** The bracket that closes, not one inside a quoted local part. */
@@ -88,7 +88,9 @@ function parseParameters(text: string): { readonly params: Record<string, string
     const keyword = match?.[1]?.toUpperCase()
     if (!match || keyword === undefined) return syntax('A parameter is not of the form KEYWORD=value')
     if (Object.hasOwn(params, keyword)) return syntax(`${keyword} is given twice`)
-    params[keyword] = match[2] ?? ''
+    const value = utf8Of(match[2] ?? '')
+    if (value === undefined) return syntax(`${keyword} is not UTF-8`)
+    params[keyword] = value
   }
   return { params }
 }
@@ -101,6 +103,9 @@ export interface Offered {
 
 /** xtext (RFC 3461 §4): +XX in upper case, nothing else below "!" or above "~", no bare "=". */
 const isXtext = (value: string): boolean => /^(?:[!-*,-<>-~]|\+[0-9A-F]{2})*$/.test(value)
+/** utf-8-addr-xtext, under SMTPUTF8 also utf-8-addr-unitext (RFC 6533 §3). */
+const isUtf8Address = (value: string, smtputf8: boolean): boolean =>
+  (smtputf8 || isAscii(value)) && /^(?:[!-*,-<>-[\]-~]|[^\x00-\x7f]|\\x\{[0-9A-Fa-f]{2,6}\})+$/u.test(value)
 /** What xtext stands for must itself be printable ASCII (RFC 3461 §4.2, §4.4). */
 const decodesPrintable = (value: string): boolean =>
   [...value.matchAll(/\+([0-9A-F]{2})/g)].every((m) => {
@@ -138,7 +143,9 @@ export function mailParameterFault(
         break
       }
       case 'SMTPUTF8':
-        if (!offered.smtputf8 || value !== '') return unknownParameter(keyword)
+        if (!offered.smtputf8) return unknownParameter(keyword)
+        // RFC 6531 §3.4.
+        if (value !== '') return syntax('SMTPUTF8 takes no value')
         break
       default:
         return unknownParameter(keyword)
@@ -147,7 +154,11 @@ export function mailParameterFault(
   return undefined
 }
 
-export function rcptParameterFault(params: Readonly<Record<string, string>>): Reply | undefined {
+/** `smtputf8`: MAIL said SMTPUTF8. */
+export function rcptParameterFault(
+  params: Readonly<Record<string, string>>,
+  smtputf8 = false,
+): Reply | undefined {
   for (const [keyword, value] of Object.entries(params)) {
     if (keyword === 'NOTIFY') {
       const words = value.toUpperCase().split(',')
@@ -155,8 +166,12 @@ export function rcptParameterFault(params: Readonly<Record<string, string>>): Re
       if (!known || (words.includes('NEVER') && words.length > 1))
         return syntax('NOTIFY is NEVER, or a list of SUCCESS, FAILURE, DELAY')
     } else if (keyword === 'ORCPT') {
-      const match = /^([A-Za-z0-9-]+);(.+)$/.exec(value)
-      if (!match || value.length > 500 || !isXtext(match[2] ?? '') || !decodesPrintable(match[2] ?? ''))
+      const [, type = '', address = ''] = /^([A-Za-z0-9-]+);(.+)$/.exec(value) ?? []
+      const isRight =
+        type.toLowerCase() === 'utf-8'
+          ? isUtf8Address(address, smtputf8)
+          : isXtext(address) && decodesPrintable(address)
+      if (address === '' || Buffer.byteLength(value) > 500 || !isRight)
         return syntax('ORCPT must be type;xtext')
     } else return unknownParameter(keyword)
   }

@@ -59,6 +59,8 @@ const refusals: Readonly<Record<RefusalReason, readonly [number, string]>> = {
   'bad-recipient': [553, '5.1.3'],
   'unknown-recipient': [550, '5.1.1'],
   'bad-sender': [553, '5.1.7'],
+  'non-ascii-address': [553, '5.6.7'],
+  'utf8-header': [554, '5.6.9'],
   'sender-hiding': [550, '5.7.1'],
   'reply-charging': [550, '5.7.1'],
   'content-refused': [554, '5.6.1'],
