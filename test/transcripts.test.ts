@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startImap, type TestImap } from './support/imap-server.ts'
-import { parseTranscript, play, startOfPlay } from './support/transcript.ts'
+import { play, startOfPlay } from './support/transcript.ts'
+import { parseTranscript } from './support/transcript-file.ts'
 
 const folder = new URL('../fixtures/imap/', import.meta.url).pathname
 const files = (readdirSync(folder, { recursive: true }) as string[])
@@ -15,9 +16,16 @@ let server: TestImap
 let now = startOfPlay
 
 beforeAll(async () => {
-  server = await startImap({ now: () => now })
+  // Accounts of the name "submit" are the submission server's.
+  const submit = files.map((_, run) => `submit.${run}@example.net`)
+  server = await startImap({ now: () => now, unthrottled: true, urlauth: { applications: { submit } } })
 })
 afterAll(() => server.close())
+
+async function quota(address: string, octets: number, messages: number): Promise<void> {
+  const account = await server.directory.find(address)
+  await server.store.write(account!.id, [{ op: 'quota', octets, messages }])
+}
 
 test('there are transcripts', () => {
   expect(files.length).toBeGreaterThan(0)
@@ -32,10 +40,8 @@ test.each(files)('%s', async (file) => {
     },
     run: files.indexOf(file),
     // Limits, so that there is a quota root to tell of.
-    async made(address) {
-      const account = await server.directory.find(address)
-      await server.store.write(account!.id, [{ op: 'quota', octets: 1_073_741_824, messages: 100_000 }])
-    },
+    made: (address) => quota(address, 1_073_741_824, 100_000),
+    quota,
   })
   if (leftOut !== undefined) console.warn(`${file} was not played: ${leftOut}`)
 })

@@ -44,6 +44,8 @@ export interface TestImapOptions {
   /** With the full-text index, as the gateway runs. */
   readonly indexed?: boolean
   readonly auth?: Parameters<typeof createSaslServices>[1]
+  /** Failed logins do not slow down those that follow. */
+  readonly unthrottled?: boolean
   readonly urlauth?: UrlauthOptions
   readonly unauthenticate?: boolean
   /** Authority of client certificates. */
@@ -75,10 +77,11 @@ export async function startImap(options: TestImapOptions = {}): Promise<TestImap
     await directory.put(address, password)
   const logged: string[] = []
   const told: string[] = []
+  const sasl = createSaslServices(engine, options.auth ?? {}, now)
   const server = createImapServer({
     host: 'mail.example.net',
     store,
-    sasl: createSaslServices(engine, options.auth ?? {}, now),
+    sasl: options.unthrottled ? { ...sasl, sleep: () => Promise.resolve() } : sasl,
     directory,
     folder,
     urlauth: options.urlauth,

@@ -3,7 +3,8 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { startImap } from './imap-server.ts'
 import { readResponse } from './imap-values.ts'
-import { parseTranscript, play, startOfPlay } from './transcript.ts'
+import { play, startOfPlay } from './transcript.ts'
+import { parseTranscript } from './transcript-file.ts'
 import { mismatch, readPattern } from './transcript-match.ts'
 
 const fits = (pattern: string, actual: string, captures = new Map<string, string>()): boolean =>

@@ -3,95 +3,15 @@
 import { ImapClient } from './imap-client.ts'
 import type { TestImap } from './imap-server.ts'
 import type { Response } from './imap-values.ts'
+import type { Step, Transcript } from './transcript-file.ts'
 import { type Captures, mismatch, readPattern, substituted } from './transcript-match.ts'
-
-export interface Step {
-  readonly line: number
-  readonly verb: string
-  /** Connection; '1' where the transcript names none. */
-  readonly connection: string
-  /** Explicit tag of `C[tag]:` and `S[tag]:`. */
-  readonly tag: string | undefined
-  readonly text: string
-  /** The data lines that follow. */
-  readonly data: readonly string[]
-}
-
-export interface Transcript {
-  /** The comment at the head. */
-  readonly title: string
-  readonly needs: readonly string[]
-  /** No login is done for its connections. */
-  readonly raw: boolean
-  readonly steps: readonly Step[]
-}
-
-const playLine = /^([CSUR])(\d*)(?:\[([^\]]+)\])?: ?(.*)$/
-const words = /^(account|as|clock|deliver|messages|needs|raw|silent|starttls|compress|close|utf8)\b ?(.*)$/
-
-/** @throws on a line that is nothing of the format */
-export function parseTranscript(text: string): Transcript {
-  const title: string[] = []
-  const needs: string[] = []
-  const steps: Step[] = []
-  let raw = false
-  // Octets from here on: what is not ASCII goes over the wire as UTF-8.
-  const octets = Buffer.from(text, 'utf8').toString('latin1')
-  octets.split(/\r?\n/).forEach((line, index) => {
-    const at = index + 1
-    if (line === '') return
-    if (line.startsWith('#')) {
-      if (steps.length === 0) title.push(line.slice(1).trim())
-      return
-    }
-    if (line.startsWith('|') || line.startsWith('>')) {
-      const last = steps.at(-1)
-      if (!last) throw new Error(`line ${at}: data that belong to nothing`)
-      ;(last.data as string[]).push(dataOf(line))
-      return
-    }
-    if (line.startsWith('&')) {
-      const connection = steps.findLast((step) => step.verb === 'C')?.connection ?? '1'
-      steps.push({ line: at, verb: '&', connection, tag: undefined, text: line.slice(1), data: [] })
-      return
-    }
-    const play = playLine.exec(line)
-    const word = words.exec(line)
-    if (play)
-      steps.push({
-        line: at,
-        verb: play[1]!,
-        connection: play[2] || '1',
-        tag: play[3],
-        text: play[4]!,
-        data: [],
-      })
-    else if (word?.[1] === 'needs') needs.push(...word[2]!.split(' '))
-    else if (word?.[1] === 'raw') raw = true
-    else if (word)
-      steps.push({ line: at, verb: word[1]!, connection: '1', tag: undefined, text: word[2]!, data: [] })
-    else throw new Error(`line ${at}: ${line}`)
-  })
-  if (title.length === 0) throw new Error('no title')
-  if (!steps.some((step) => step.verb === 'S')) throw new Error('nothing is expected')
-  return { title: title.join(' '), needs, raw, steps }
-}
-
-/** "| text" is a line, "> text" octets without a line end and with escapes. */
-function dataOf(line: string): string {
-  const text = line.slice(line[1] === ' ' ? 2 : 1)
-  if (line.startsWith('|')) return `${text}\r\n`
-  return text.replace(/\\(r|n|t|0|\\|x[0-9a-fA-F]{2})/g, (_, code: string) =>
-    code.startsWith('x')
-      ? String.fromCharCode(Number.parseInt(code.slice(1), 16))
-      : ({ r: '\r', n: '\n', t: '\t', '0': '\0', '\\': '\\' } as Record<string, string>)[code]!,
-  )
-}
 
 export interface Stage {
   readonly server: Pick<TestImap, 'host' | 'port' | 'directory' | 'deliver'>
   /** Called for each account that was made. */
   readonly made?: (address: string) => Promise<void>
+  /** Limits of an account's octets and messages. */
+  readonly quota?: (address: string, octets: number, messages: number) => Promise<void>
   /** Sets the server's clock, ms since 1970. */
   setClock(now: number): void
   /** Tells accounts of one transcript from those of another. */
@@ -100,6 +20,9 @@ export interface Stage {
 
 /** The clock at the start of every transcript. */
 export const startOfPlay = Date.UTC(2026, 2, 1, 12)
+
+/** What a server advertises after login: asked once. */
+const advertised = new WeakMap<Stage['server'], ReadonlySet<string>>()
 
 interface Connection {
   readonly client: ImapClient
@@ -139,15 +62,19 @@ class Player {
   async missing(): Promise<string[]> {
     await this.#account('alice', 'secret')
     if (this.#transcript.needs.length === 0) return []
+    const { server } = this.#stage
+    const names = advertised.get(server) ?? (await this.#capabilities())
+    advertised.set(server, names)
+    return this.#transcript.needs.filter((name) => !names.has(name.toUpperCase()))
+  }
+
+  async #capabilities(): Promise<ReadonlySet<string>> {
     const client = await ImapClient.connect(this.#stage.server.port)
     try {
       await client.next()
       await client.command(`LOGIN ${this.#captures.get('alice')} secret`)
       const { untagged } = await client.command('CAPABILITY')
-      const names = new Set(
-        untagged.flatMap((r) => r.values.map((v) => (v.kind === 'atom' ? v.text.toUpperCase() : ''))),
-      )
-      return this.#transcript.needs.filter((name) => !names.has(name.toUpperCase()))
+      return new Set(untagged.flatMap((r) => r.values.map((v) => ('text' in v ? v.text.toUpperCase() : ''))))
     } finally {
       client.end()
     }
@@ -217,6 +144,10 @@ class Player {
         this.#now = step.text.startsWith('+') ? this.#now + Number(step.text) * 1000 : Date.parse(step.text)
         this.#stage.setClock(this.#now)
         return
+      case 'quota': {
+        const [octets = 0, messages = 0] = step.text.split(' ').map(Number)
+        return this.#stage.quota?.(this.#captures.get('alice') ?? '', octets, messages)
+      }
       case 'messages':
         return this.#messages(step.text)
       case 'deliver':
