@@ -242,7 +242,11 @@ async function start(
     'admin',
     {
       async listen(host, port) {
-        const started = await startAdmin({ metrics, ready: () => ready, operations, token, log }, host, port)
+        const started = await startAdmin(
+          { metrics, ready: () => ready, problem: engine.problem, operations, token, log },
+          host,
+          port,
+        )
         closing.push(started.close)
         return started
       },

@@ -47,6 +47,8 @@ export async function startAdmin(
   options: {
     readonly metrics: Metrics
     readonly ready: () => boolean
+    /** What keeps the gateway from working, in words; undefined: nothing. */
+    readonly problem: () => string | undefined
     readonly operations: Operations
     /** What a caller of the API must show. */
     readonly token: string
@@ -62,10 +64,15 @@ export async function startAdmin(
   const app = fastify({ bodyLimit: 65_536, forceCloseConnections: true })
   app.server.maxConnections = 100
   mountApi(app, options.operations, options.token, options.log)
-  app.get('/healthz', async () => ({ status: 'ok' }))
-  app.get('/readyz', async (_request, reply) =>
-    options.ready() ? { status: 'ready' } : reply.code(503).send({ status: 'draining' }),
-  )
+  app.get('/healthz', async (_request, reply) => {
+    const problem = options.problem()
+    return problem === undefined ? { status: 'ok' } : reply.code(503).send({ status: 'failed', problem })
+  })
+  app.get('/readyz', async (_request, reply) => {
+    const problem = options.problem()
+    if (problem !== undefined) return reply.code(503).send({ status: 'failed', problem })
+    return options.ready() ? { status: 'ready' } : reply.code(503).send({ status: 'draining' })
+  })
   app.get('/metrics', async (_request, reply) =>
     reply.type(options.metrics.registry.contentType).send(await options.metrics.registry.metrics()),
   )

@@ -1,4 +1,4 @@
-/** `lemonade serve`: runs until SIGTERM or SIGINT, then drains. */
+/** `lemonade serve`: runs until SIGTERM or SIGINT, then drains. Ends with 1 at once when the store stops by itself. */
 import { compose } from '../compose.ts'
 import { loadConfig } from '../config.ts'
 import { createLog } from '../log.ts'
@@ -19,7 +19,12 @@ export async function serve(file: string | undefined): Promise<number> {
   })
   const config = loadConfig(file)
   const log = createLog(config.log)
-  const { addresses, close } = await compose(config, log)
+  const { addresses, close, engine } = await compose(config, log)
+  // Nothing can be taken or given any more; a supervisor starts it again. What was acknowledged is on disk.
+  void engine.failed.then((fault) => {
+    log('error', `${fault.message}: ending`, { cause: String(fault.cause ?? '') })
+    process.exit(1)
+  })
   process.stdout.write(`${JSON.stringify({ event: 'ready', ...addresses })}\n`)
   if (process.stderr.isTTY)
     process.stderr.write(

@@ -95,9 +95,10 @@ export interface Served {
 }
 
 /** `lemonade serve --config FILE`, once it is ready. */
-export async function serve(file: string): Promise<Served> {
+export async function serve(file: string, env: Record<string, string> = {}): Promise<Served> {
   const child = spawn(process.execPath, [main, 'serve', '--config', file], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
   })
   let err = ''
   child.stderr.on('data', (chunk) => (err += chunk))

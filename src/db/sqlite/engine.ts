@@ -30,9 +30,16 @@ export interface Engine {
   readonly tokens: SessionTokens
   /** Of this installation, 32 octets (SaslServices.secret). */
   readonly secret: Uint8Array
+  /**
+   * Resolves, with what was wrong, when the store has stopped by itself: nothing can be written from then on, and who
+   * serves must end. Never after close().
+   */
+  readonly failed: Promise<Fault>
+  /** What keeps the store from working, in words; undefined: nothing. */
+  problem(): string | undefined
   /** Resolves when the full-text index knows all that was delivered before; at once without one. */
   indexed(): Promise<void>
-  /** Writes what waits, then ends. Calls after it are refused. */
+  /** Writes what waits, then ends. Calls after it are refused; a second one does nothing. */
   close(): Promise<void>
 }
 
@@ -130,8 +137,11 @@ export async function openSqlite(folder: string, options: EngineOptions = {}): P
     ...accounts,
     tokens: createSessionTokens(kernel, secret, options.tokens),
     secret,
+    failed: writer.failed,
+    problem: () => writer.problem(),
     indexed: async () => indexer?.settled(),
     async close() {
+      if (!latest.db.isOpen) return
       // Readers first: the last connection to close folds the write-ahead log in, and only the writer may.
       latest.db.close()
       for (const sql of idle.splice(0)) sql.db.close()
@@ -143,17 +153,38 @@ export async function openSqlite(folder: string, options: EngineOptions = {}): P
   }
 }
 
+/** A request that waits longer means that the disk does not answer. */
+const stuckMs = 30_000
+
+interface Waiting {
+  readonly resolve: (value: never) => void
+  readonly reject: (error: Error) => void
+  /** By performance.now(). */
+  readonly since: number
+}
+
 class Writer {
   readonly ready: Promise<void>
+  readonly failed: Promise<Fault>
   readonly #worker: Worker
-  readonly #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>()
+  /** In the order in which they were asked. */
+  readonly #waiting = new Map<number, Waiting>()
   readonly #watchers = new Map<number | 'all', Set<(change: AccountChange) => void>>()
   #next = 1
-  #ended: Error | undefined
+  #ended: Fault | undefined
+  #closing = false
   #closed: (() => void) | undefined
 
   constructor(worker: Worker) {
     this.#worker = worker
+    let fail: (fault: Fault) => void = () => {}
+    this.failed = new Promise((resolve) => {
+      fail = resolve
+    })
+    const ended = (why: string, cause?: unknown): void => {
+      const fault = this.#end(new Fault('unavailable', why, { cause }))
+      if (!this.#closing) fail(fault)
+    }
     this.ready = new Promise((resolve, reject) => {
       worker.on('message', (message: WriteBatch | 'ready' | 'closed') => {
         if (message === 'ready') resolve()
@@ -162,9 +193,11 @@ class Writer {
       })
       worker.on('error', (error) => {
         reject(error)
-        this.#end(new Fault('unavailable', 'the store has stopped', { cause: error }))
+        ended('the store has stopped', error)
       })
-      worker.on('exit', () => this.#end(new Fault('unavailable', 'the store is closed')))
+      // An answer that cannot be read: what was written is not known any more.
+      worker.on('messageerror', (error) => ended('the store cannot be understood', error))
+      worker.on('exit', () => ended('the store has stopped'))
     })
   }
 
@@ -183,23 +216,39 @@ class Writer {
     for (const onChange of this.#watchers.get('all') ?? []) onChange(change)
   }
 
-  #end(error: Error): void {
-    this.#ended ??= error
-    for (const { reject } of this.#waiting.values()) reject(error)
+  /** The first reason stays. */
+  #end(fault: Fault): Fault {
+    this.#ended ??= fault
+    for (const { reject } of this.#waiting.values()) reject(this.#ended)
     this.#waiting.clear()
     this.#closed?.()
+    return this.#ended
+  }
+
+  problem(): string | undefined {
+    if (this.#ended) return this.#ended.message
+    const [oldest] = this.#waiting.values()
+    const waitedMs = oldest ? performance.now() - oldest.since : 0
+    return waitedMs > stuckMs
+      ? `the store has not answered for ${Math.round(waitedMs / 1000)} seconds`
+      : undefined
   }
 
   write<T>(body: WriteBody, octets: readonly Uint8Array[]): Promise<T> {
     if (this.#ended) return Promise.reject(this.#ended)
     return new Promise<T>((resolve, reject) => {
       const id = this.#next++
-      this.#waiting.set(id, { resolve: resolve as (value: never) => void, reject })
       const request: WriteRequest = { id, body, octets }
+      // First: what cannot be handed over is never waited for.
       this.#worker.postMessage(
         request,
         octets.map((o) => o.buffer as ArrayBuffer),
       )
+      this.#waiting.set(id, {
+        resolve: resolve as (value: never) => void,
+        reject,
+        since: performance.now(),
+      })
     })
   }
 
@@ -214,6 +263,7 @@ class Writer {
   }
 
   async close(): Promise<void> {
+    this.#closing = true
     if (this.#ended) return
     await new Promise<void>((resolve) => {
       this.#closed = resolve
