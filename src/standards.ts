@@ -16,7 +16,7 @@ const gateway: readonly Standard[] = [
   {
     specification: '3GPP TS 23.140, MM7',
     here: 'partly',
-    what: 'DeliverReq, SubmitReq, DeliveryReportReq and ReadReplyReq in and out, CancelReq and ReplaceReq in, partial success, duplicates, status codes, faults, Basic and Digest; no extended cancel and replace',
+    what: 'DeliverReq, SubmitReq, DeliveryReportReq and ReadReplyReq in and out, CancelReq, ReplaceReq and their extended forms in, partial success, duplicates, status codes, faults, Basic and Digest',
   },
   {
     specification: '3GPP TS 23.140, MM4',

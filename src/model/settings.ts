@@ -96,6 +96,14 @@ export interface Peer {
   /** Delivery reports are asked for where a mail's sender wants to know of failures alone (AMB-41). */
   readonly askFailures?: boolean | undefined
   readonly countSubject?: boolean | undefined
+  /** mm7, a VASP: extendedCancelReq and extendedReplaceReq are taken (mapping.md 2.1). Default false: 4003. */
+  readonly extendedOperations?: boolean | undefined
+  /** mm7, a VASP: a LinkedID must name a message that was delivered to it, else 2006 (MM7-066). Default false. */
+  readonly strictLinkedId?: boolean | undefined
+  /** mm7: ServiceCode of our DeliverRsp (MM7-070); absent: none is returned. */
+  readonly serviceCode?: string | undefined
+  /** mm7: messages that are taken from the peer in a minute, evenly spread; above it 4006 (MM7-072). Absent: any number. */
+  readonly messagesPerMinute?: number | undefined
   /** mm4: whether we ask for MM4_forward.RES (default yes); a peer that never answers is taken at its 250. */
   readonly ackRequest?: boolean | undefined
   /** mm4: prefixes of the numbers that the peer may send from (SEC-031); absent = any. */

@@ -115,14 +115,19 @@ export function createMm7SubmitAdapter(settings: Settings, transport: Mm7Transpo
         outcomes: allOf(serve, { state: 'deferred', status: { code: '4.4.1', text }, remoteMta: peer.host }),
       }
     }
-    return judged(job, serve, answer, peer.host, signal, again)
+    const { name, children } = draft.body
+    const linkedId = name === 'DeliverReq' ? children.find((c) => c.name === 'LinkedID')?.text : undefined
+    return judged(job, serve, answer, { remoteMta: peer.host, linkedId }, signal, again)
   }
 
   async function judged(
     job: DeliveryJob,
     serve: readonly number[],
     answer: Mm7Answer,
-    remoteMta: string | undefined,
+    {
+      remoteMta,
+      linkedId,
+    }: { readonly remoteMta: string | undefined; readonly linkedId: string | undefined },
     signal: AbortSignal,
     again: Again | undefined,
   ): Promise<DeliveryResult> {
@@ -153,8 +158,10 @@ export function createMm7SubmitAdapter(settings: Settings, transport: Mm7Transpo
     const retryAfter =
       answer.retryAfterSeconds === undefined ? {} : { retryAfterMs: answer.retryAfterSeconds * 1000 }
     if (status.retry === 'done') {
-      const outcomes = serve.map((index) => accepted(job, index, response, remoteMta))
-      return { outcomes, ...(response.messageId === undefined ? {} : { peerMessageId: response.messageId }) }
+      // A VASP gives no id that counts, it got one: by the LinkedID it answers (MM7-066, MM7-077).
+      const messageId = linkedId ?? response.messageId
+      const outcomes = serve.map((index) => accepted(job, index, { ...response, messageId }, remoteMta))
+      return { outcomes, ...(messageId === undefined ? {} : { peerMessageId: messageId }) }
     }
     const other = status.retry === 'once' ? again?.(response.statusCode) : undefined
     if (other) return attempt(job, serve, signal, other)
@@ -178,7 +185,7 @@ export function createMm7SubmitAdapter(settings: Settings, transport: Mm7Transpo
   function accepted(
     job: DeliveryJob,
     index: number,
-    response: Mm7Response,
+    response: Omit<Mm7Response, 'messageId'> & { readonly messageId: string | undefined },
     remoteMta: string | undefined,
   ): Outcome {
     const address = job.delivery.recipients.find((r) => r.index === index)?.address ?? ''

@@ -15,9 +15,10 @@ const limits = {
 }
 
 export function createMm7Transport({ wholeMs = limits.wholeMs } = {}): Mm7Transport {
-  const pools = new Map<string, Pool>()
+  // One a peer, even where two share a host: each has its own limit.
+  const pools = new Map<Peer, Pool>()
   const poolOf = (origin: string, peer: Peer): Pool => {
-    let pool = pools.get(origin)
+    let pool = pools.get(peer)
     if (!pool) {
       pool = new Pool(origin, {
         connections: peer.maxConnections ?? limits.connections,
@@ -27,7 +28,7 @@ export function createMm7Transport({ wholeMs = limits.wholeMs } = {}): Mm7Transp
         bodyTimeout: limits.answerMs,
         keepAliveTimeout: 60_000,
       })
-      pools.set(origin, pool)
+      pools.set(peer, pool)
     }
     return pool
   }

@@ -31,6 +31,8 @@ export interface Replacement {
   readonly origin: Origin
   /** For every delivery; absent: as it was. */
   readonly dueAt?: EpochMs | undefined
+  /** For every delivery; absent: as it was. */
+  readonly expiresAt?: EpochMs | undefined
   /** What of the original it changes. */
   readonly original?: Partial<MmsOrigin> | undefined
   readonly duplicateKey?: NewQueueEntry['duplicateKey']

@@ -241,8 +241,10 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
         case 'ReadReplyReq':
           return mm7Report(request, from)
         case 'CancelReq':
+        case 'extendedCancelReq':
           return changes.cancel(request, from)
         case 'ReplaceReq':
+        case 'extendedReplaceReq':
           return changes.replace(request, from)
         default:
           return { status: 4003, details: `${request.operation} is not enabled` }
@@ -250,6 +252,8 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
       const queueId = ids.queueId()
       const message = readMm7Message(request, { ...from, queueId }, context(queueId, from.receivedAt))
       if (isRefusal(message)) return { status: mm7StatusOf[message.refused], details: message.text }
+      const unlinked = await unknownLink(message, from.peer)
+      if (unlinked) return unlinked
       const served = [...message.recipients.entries()].filter(([, r]) => r.serve)
       if (served.length === 0) return { status: 2002, details: 'no recipient is to be served' }
       if (served.length > options.maxRecipients) return { status: 2002, details: 'too many recipients' }
@@ -332,6 +336,17 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
     return result === 'taken'
       ? answer
       : { status: 2005, details: 'no message to this recipient has this MessageID' }
+  }
+
+  /** MM7-066: where the peer is held to it, a LinkedID names what was delivered to that peer. */
+  async function unknownLink(message: NeutralMessage, peer: string): Promise<Mm7Result | undefined> {
+    const { linkedId } = message.vas
+    if (linkedId === undefined || !settings.peers[peer]?.strictLinkedId) return undefined
+    if ((await spool.originals.byPeerMessageId(peer, linkedId)).length > 0) return undefined
+    // Its answer to our request may still be on the way to the disk.
+    return (await spool.originals.isSending(peer))
+      ? { status: 4006, details: 'a message to you is being delivered: try again' }
+      : { status: 2006, details: 'no message with this id was delivered to you' }
   }
 
   function sourceOf(peer: string | null): { peer: string | null; relay: boolean } {

@@ -1,4 +1,7 @@
-/** CancelReq and ReplaceReq: what a VASP changes of a message that still waits (MM7-064, MM7-065). */
+/**
+ * CancelReq and ReplaceReq: what a VASP changes of a message that still waits (MM7-064, MM7-065); their extended forms
+ * too, which reach no further here: a mail that was sent cannot be called back.
+ */
 import { addressKey, partyFromMms } from '../mapping/addresses.ts'
 import { readMm7Message } from '../mapping/carriers/mm7.ts'
 import type { MappingContext } from '../mapping/context.ts'
@@ -6,6 +9,7 @@ import { writtenAddress } from '../mapping/mm7-address.ts'
 import { resolved, toXmlDateTime, whenFromXml } from '../mapping/times.ts'
 import type { DeliveryRecord, QueueEntry } from '../model/queue.ts'
 import { isRefusal } from '../model/refusal.ts'
+import { giveUpMs } from '../queue/schedule.ts'
 import type { Mm7Message, XmlElement } from '../wire/mm7/message.ts'
 import { readMm7 } from '../wire/mm7/read.ts'
 import { writeMm7 } from '../wire/mm7/write.ts'
@@ -35,6 +39,9 @@ const replaceable = new Set(
   ].map((name) => name.toLowerCase()),
 )
 
+/** extendedReplaceReq may carry these as well. */
+const extendedReplaceable = new Set([...replaceable, 'expirydate', 'deliveryreport'])
+
 const notFound: Mm7Result = { status: 2005, details: 'no message of yours has this MessageID' }
 const tooLate: Mm7Result = { status: 3001, details: 'the message has been sent, or is being sent' }
 
@@ -46,7 +53,10 @@ export function createChanges(
 
   /** A message of another peer does not exist for this one. */
   async function queued(request: Mm7Message, peer: string): Promise<Queued | undefined> {
-    const id = childText(request.body, 'MessageID')
+    const id =
+      childText(request.body, 'MessageID') ??
+      childText(request.body, 'CancelID') ??
+      childText(request.body, 'ReplaceID')
     const [queueId] = id === undefined ? [] : await spool.byMmsMessageId(peer, id)
     return queueId === undefined ? undefined : (await spool.list({ queueId }))[0]
   }
@@ -102,15 +112,26 @@ export function createChanges(
     )
     if (isRefusal(message)) return { status: mm7StatusOf[message.refused], details: message.text }
     const isHeld = child(request.body, 'EarliestDeliveryTime') !== undefined
+    const isExtended = request.operation === 'extendedReplaceReq'
+    const expiry =
+      isExtended && child(request.body, 'ExpiryDate') !== undefined && message.expiry
+        ? resolved(message.expiry, message.receivedAt) * 1000
+        : undefined
     const hold = message.earliestDelivery ? resolved(message.earliestDelivery, message.receivedAt) * 1000 : 0
-    const answer: Mm7Result = { status: 1000 }
+    // The id stays: reports name what the first request was answered with.
+    const { mmsMessageId } = entry
+    const answer: Mm7Result = {
+      status: 1000,
+      ...(isExtended && mmsMessageId !== undefined ? { messageId: mmsMessageId } : {}),
+    }
     const done = await spool.replace(
       {
         queueId,
         octets,
         origin: { ...origin, contentType: merged.contentType },
         ...(isHeld ? { dueAt: Math.max(hold, from.receivedAt) } : {}),
-        original: { readReply: message.readReply },
+        ...(expiry === undefined ? {} : { expiresAt: Math.min(expiry, entry.receivedAt + giveUpMs) }),
+        original: { readReply: message.readReply, deliveryReport: message.deliveryReport },
         duplicateKey: from.duplicateKey && { ...from.duplicateKey, response: JSON.stringify(answer) },
       },
       options.now(),
@@ -124,7 +145,8 @@ export function createChanges(
 
   /** The accepted request with the elements that the new one gives; what it does not name keeps its value. */
   function mergedRequest(before: Mm7Message, request: Mm7Message, entry: QueueEntry, now: number) {
-    const given = request.body.children.filter((c) => replaceable.has(c.name.toLowerCase()))
+    const may = request.operation === 'extendedReplaceReq' ? extendedReplaceable : replaceable
+    const given = request.body.children.filter((c) => may.has(c.name.toLowerCase()))
     const names = new Set(given.map((c) => c.name.toLowerCase()))
     const content = names.has('content') || request.content ? request.content : before.content
     const kept = before.body.children.filter(
@@ -184,7 +206,7 @@ export function createChanges(
 
 /** A relative time counts from the request that gives it, not from the one that it is put into. */
 function absolute(element: XmlElement, now: number): XmlElement {
-  if (element.name.toLowerCase() !== 'earliestdeliverytime') return element
+  if (!/^(earliestdeliverytime|expirydate)$/i.test(element.name)) return element
   const when = whenFromXml(element.text)
   if (when?.kind !== 'relative') return element
   return {

@@ -178,3 +178,36 @@ test('SEC-060: no open relay', async () => {
   for (const to of ['x@example.org', 'a%example.org@mms.example.net', '@example.net:x@example.org'])
     expect(await smtp.send('alice@example.net', [to], mail('relay'))).toMatch(/^55\d 5\./)
 })
+
+test('MAP-157, MAP-158: accepted for a mailbox, a private mail is not sent to MMS; the DSN returns it as RET asks', async () => {
+  const mmsc = await fakeMmsc()
+  const gateway = await gatewayHere({ peers: peer(mmsc.url) })
+  const smtp = await smtpClient(gateway.addresses.smtp!)
+  const big = 'a line that makes it long\r\n'.repeat(3000)
+  const asked = [
+    { ret: '', body: 'short\r\n', returned: 'message/rfc822' },
+    { ret: ' RET=FULL', body: big, returned: 'message/rfc822' },
+    { ret: '', body: big, returned: 'text/rfc822-headers' },
+    { ret: ' RET=HDRS', body: 'short\r\n', returned: 'text/rfc822-headers' },
+  ]
+  for (const [i, { ret, body, returned }] of asked.entries()) {
+    const text = `From: alice@example.net\r\nTo: bob@example.net, ${handset}\r\nSensitivity: Private\r\nSubject: secret ${i}\r\nMessage-ID: <s${i}@example.net>\r\n\r\n${body}`
+    // Towards the handset alone it is refused at once.
+    expect(await smtp.send('alice@example.net', [handset], text, ret)).toMatch(/^550 5\.6\.0 /)
+    expect(await smtp.send('alice@example.net', ['bob@example.net', handset], text, ret)).toMatch(/^250 /)
+    const dsn = await eventually(async () => (await inbox(gateway))[i])
+    const node = scanMessage(dsn)
+    expect(fieldValue(dsn, node, 'Sensitivity')).toBeUndefined()
+    const [human, machine, third] = node.parts
+    expect(Buffer.from(decodeBody(dsn, human!)).toString()).toMatch(/privacy|private/i)
+    const status = Buffer.from(decodeBody(dsn, machine!)).toString()
+    expect(status).toContain(`Final-Recipient: rfc822; ${handset}\r\nAction: failed\r\nStatus: 5.6.0\r\n`)
+    expect(status).not.toContain('bob@')
+    expect(`${third!.type}/${third!.subtype}`).toBe(returned)
+    const back = Buffer.from(decodeBody(dsn, third!)).toString()
+    expect(back).toContain(`Subject: secret ${i}\r\n`)
+    expect(back.includes(body)).toBe(returned === 'message/rfc822')
+  }
+  expect(await inbox(gateway, 'bob@example.net')).toHaveLength(asked.length)
+  expect(mmsc.received).toEqual([])
+})

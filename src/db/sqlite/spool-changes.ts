@@ -59,6 +59,8 @@ export function replace({ sql, blobs }: WriteContext, row: ReplaceRow): boolean 
   )
   if (row.dueAt !== undefined)
     sql.run('UPDATE deliveries SET due_at = ?, next_at = ? WHERE queue_id = ?', row.dueAt, row.dueAt, queueId)
+  if (row.expiresAt !== undefined)
+    sql.run('UPDATE deliveries SET expires_at = ? WHERE queue_id = ?', row.expiresAt, queueId)
   if (row.original) {
     const known = sql.get('SELECT origin FROM originals WHERE queue_id = ?', queueId)
     if (known)

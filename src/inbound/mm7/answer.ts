@@ -56,10 +56,11 @@ export interface WrittenAnswer {
 export function writeAnswer(
   answer: Mm7Answer,
   mirror: Mirror,
-  role: 'rs' | 'vasp' | undefined,
+  peer: Pick<Peer, 'role' | 'serviceCode'> | undefined,
 ): WrittenAnswer {
+  const code = element('StatusCode', String(answer.status))
   const status = element('Status', [
-    element('StatusCode', String(answer.status)),
+    code,
     element('StatusText', statusText(answer.status)),
     ...(answer.details ? [element('Details', answer.details)] : []),
   ])
@@ -74,18 +75,28 @@ export function writeAnswer(
         string: client ? 'Client error' : 'Server error',
         transactionId: mirror.transactionId,
         namespace: mirror.namespace,
-        detail: body(errorName(mirror.operation, role)),
+        detail: body(errorName(mirror.operation, peer?.role)),
       }),
     }
   }
   const accepted = answer.status === 1000 || answer.status === 1100
   const id = answer.messageId !== undefined && accepted ? [element('MessageID', answer.messageId)] : []
+  const { operation } = mirror
+  // MM7-070.
+  const service =
+    operation === 'DeliverReq' && accepted && peer?.serviceCode !== undefined
+      ? [element('ServiceCode', peer.serviceCode)]
+      : []
+  const name = operation.replace(/Req$/, 'Rsp')
   return {
     httpStatus: 200,
     content: writeMm7({
       transactionId: mirror.transactionId,
       namespace: mirror.namespace,
-      body: body(mirror.operation.replace(/Req$/, 'Rsp'), ...id),
+      body: operation.startsWith('extended')
+        ? // The schema has the id before the status there, and of the status the code alone.
+          element(name, [element('MM7Version', mirror.version), ...id, element('Status', [code])])
+        : body(name, ...id, ...service),
     }),
   }
 }

@@ -13,6 +13,7 @@ import { writeFault } from '../../wire/mm7/write.ts'
 import { child, childText } from '../../wire/mm7/xml.ts'
 import { isKnownOperation, type Mm7Answer, mirrorOf, statusOfFault, versions, writeAnswer } from './answer.ts'
 import { Authenticator } from './authenticate.ts'
+import { Throughput } from './throughput.ts'
 
 export interface Mm7RequestContext {
   readonly peer: string
@@ -85,6 +86,7 @@ export async function createMm7Server(options: Mm7ServerOptions): Promise<Mm7Ser
     const seen = ip.replace(/^::ffff:/, '')
     return options.clientIp?.(seen) ?? seen
   }
+  const throughput = new Throughput()
   const peerOf = new WeakMap<FastifyRequest, string>()
   const inFlight = new Map<string, Promise<Mm7Answer>>()
   const app = fastify({
@@ -168,7 +170,7 @@ export async function createMm7Server(options: Mm7ServerOptions): Promise<Mm7Ser
       const written = writeAnswer(
         { status: error.status, details: error.message },
         mirrorOf(error.seen, undefined, peer),
-        peer?.role,
+        peer,
       )
       return send(reply, written.httpStatus, written.content)
     }
@@ -180,7 +182,7 @@ export async function createMm7Server(options: Mm7ServerOptions): Promise<Mm7Ser
       contentType,
     })
     if (result.retryAfterSeconds !== undefined) reply.header('Retry-After', String(result.retryAfterSeconds))
-    const written = writeAnswer(result, mirrorOf(message, version, peer), peer?.role)
+    const written = writeAnswer(result, mirrorOf(message, version, peer), peer)
     return send(reply, written.httpStatus, written.content)
   }
 
@@ -204,6 +206,14 @@ export async function createMm7Server(options: Mm7ServerOptions): Promise<Mm7Ser
       if (before === 'different')
         options.log('warn', 'TransactionID used again with another body', { peer: from.peer })
       else if (before) return JSON.parse(before.response) as Mm7Answer
+      const isMessage = /^(Submit|Deliver)Req$/.test(message.operation)
+      const wait = isMessage ? throughput.waitFor(from.peer, settings.peers[from.peer], now) : undefined
+      if (wait !== undefined)
+        return {
+          status: 4006,
+          details: 'more messages than were agreed upon',
+          retryAfterSeconds: Math.ceil(wait / 1000),
+        }
       const work = options.accept(message, { ...from, receivedAt: now, duplicateKey: { key, hash } })
       inFlight.set(once, work)
       return await work
@@ -232,6 +242,8 @@ export async function createMm7Server(options: Mm7ServerOptions): Promise<Mm7Ser
     const fromRs = /^(DeliverReq|DeliveryReportReq|ReadReplyReq)$/.test(message.operation)
     if (peer?.role !== undefined && (peer.role === 'rs') !== fromRs)
       return { status: 4001, details: `${message.operation} is not for a peer of this role` }
+    if (message.operation.startsWith('extended') && !peer?.extendedOperations)
+      return { status: 4003, details: `${message.operation} is not enabled` }
     const vaspId = vaspIdOf(message)
     if (!fromRs && peer?.vaspIds && (vaspId === undefined || !peer.vaspIds.includes(vaspId)))
       return { status: 4001, details: 'the VASPID does not belong to this peer' }
@@ -288,6 +300,8 @@ function missingElement(message: Mm7Message): string | undefined {
     DeliverReq: ['Sender'],
     CancelReq: ['SenderIdentification', 'MessageID'],
     ReplaceReq: ['SenderIdentification', 'MessageID'],
+    extendedCancelReq: ['SenderIdentification', 'CancelID'],
+    extendedReplaceReq: ['ReplaceID'],
     DeliveryReportReq: ['MessageID', 'MMStatus'],
     ReadReplyReq: ['MessageID', 'MMStatus'],
   }
