@@ -4,9 +4,15 @@ import { type SecureContext, TLSSocket } from 'node:tls'
 import { DeflateLayer } from './deflate.ts'
 import type { Sink } from './out.ts'
 
+/** For a client to close its side, when all was said. */
+const closeMs = 2000
+/** Without a piece of the last answers taken. */
+const stalledMs = 30_000
+
 export class Channel implements Sink {
   #socket: Socket
   readonly #onData: (octets: Buffer) => void
+  readonly #onEnd: () => void
   readonly #onClose: () => void
   /** The session takes nothing for now; the layer between has enough. */
   #throttled = false
@@ -17,9 +23,11 @@ export class Channel implements Sink {
   /** Something passed through the layer since tick() was called last. */
   #active = false
 
-  constructor(socket: Socket, onData: (octets: Buffer) => void, onClose: () => void) {
+  /** `onEnd`: the client sends nothing more, and may still read. `onClose`: it is gone. */
+  constructor(socket: Socket, onData: (octets: Buffer) => void, onEnd: () => void, onClose: () => void) {
     this.#socket = socket
     this.#onData = onData
+    this.#onEnd = onEnd
     this.#onClose = onClose
     this.#listen()
   }
@@ -36,8 +44,11 @@ export class Channel implements Sink {
     })
     // 'close' follows, and that is all that matters.
     this.#socket.on('error', () => {})
-    // The client sends nothing more; a command that is under way gets its answer.
-    this.#socket.once('end', this.#onClose)
+    // What it sent before is carried out and answered (RFC 3501 §5.5): that may be in the layer between still.
+    this.#socket.once('end', () => {
+      if (this.#deflate) this.#deflate.inputEnded(this.#onEnd)
+      else this.#onEnd()
+    })
   }
 
   get encrypted(): boolean {
@@ -49,6 +60,7 @@ export class Channel implements Sink {
   }
 
   get waiting(): number {
+    if (this.#socket.destroyed) return 0
     return this.#socket.writableLength + (this.#deflate?.waiting ?? 0)
   }
 
@@ -161,9 +173,35 @@ export class Channel implements Sink {
   /** Sends what waits, then ends; a client that does not take it is cut off. */
   end(): void {
     const socket = this.#socket
-    if (this.#deflate) void this.#deflate.settled().then(() => socket.end())
-    else socket.end()
-    setTimeout(() => socket.destroy(), 2000).unref()
+    const finish = (): void => {
+      socket.end()
+      this.#cutWhenStalled(socket.writableLength)
+    }
+    if (this.#deflate) void this.#deflate.settled().then(finish)
+    else finish()
+  }
+
+  /** As long as a slow client takes the answers to what it asked, it gets them; then it has a moment to close. */
+  #cutWhenStalled(left: number): void {
+    const socket = this.#socket
+    const cut = (): void => {
+      setTimeout(() => socket.destroy(), closeMs).unref()
+    }
+    if (socket.destroyed) return
+    if (socket.writableFinished) {
+      cut()
+      return
+    }
+    const stalled = setTimeout(() => {
+      socket.off('finish', finished)
+      if (socket.writableLength < left) this.#cutWhenStalled(socket.writableLength)
+      else socket.destroy()
+    }, stalledMs).unref()
+    const finished = (): void => {
+      clearTimeout(stalled)
+      cut()
+    }
+    socket.once('finish', finished)
   }
 
   destroy(): void {

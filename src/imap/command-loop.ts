@@ -26,6 +26,8 @@ export class CommandLoop {
   #line: ((text: string | undefined) => void) | undefined
   #after: (() => void) | undefined
   #holds = false
+  /** The client sends nothing more. */
+  #last = false
 
   constructor(session: Session) {
     this.#session = session
@@ -43,6 +45,13 @@ export class CommandLoop {
     if (this.#line) this.#offerLine()
     else if (!this.#running) void this.#run()
     if (framing.queued > readAhead) channel.throttle(true)
+  }
+
+  /** The client sends nothing more: what it has sent is carried out and answered, and then the session ends. */
+  inputEnded(): void {
+    this.#last = true
+    if (this.#line) this.#offerLine()
+    else if (!this.#running) void this.#run()
   }
 
   /** What comes from here on is another layer's client: none of its commands was bad yet. */
@@ -68,6 +77,7 @@ export class CommandLoop {
         else if (session.unasked.isDue) await session.unasked.tellPending()
         else break
       }
+      if (this.#last) session.end()
       session.out.flush()
     } catch (error) {
       session.broken(error)
@@ -95,10 +105,10 @@ export class CommandLoop {
   #offerLine(): void {
     const event = this.#session.framing.next('line')
     this.readOn()
-    if (!event) return
+    if (!event && !this.#last) return
     const resolve = this.#line
     this.#line = undefined
-    resolve?.(event.kind === 'line' ? event.text : '')
+    resolve?.(event?.kind === 'line' ? event.text : event && '')
   }
 
   async #handle(event: FramingEvent): Promise<void> {

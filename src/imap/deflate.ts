@@ -63,6 +63,11 @@ export class DeflateLayer {
     this.#input.feed(octets)
   }
 
+  /** The socket receives nothing more; `then` is called once the session was given all of it. */
+  inputEnded(then: () => void): void {
+    this.#input.end(then)
+  }
+
   /** Stops giving inflated octets to the session; what the socket still receives waits, within a limit. */
   throttle(on: boolean): void {
     this.#input.throttle(on)

@@ -1,4 +1,5 @@
 /** Rows of messages in batches, each read in a snapshot of its own: a slow client holds none open. */
+import { Fault } from '../model/fault.ts'
 import type { AccountId, MailboxId, Message, MessageQuery, UidSet } from '../store/store.ts'
 import type { Session } from './session.ts'
 
@@ -14,6 +15,8 @@ export async function* messageBatches(
   const { account, id } = of
   let rest: UidSet = uids
   while (rest.length > 0) {
+    // Nobody is left to be answered.
+    if (session.ended) throw new Fault('unavailable', 'the session has ended')
     const rows: Message[] = []
     const wanted = rest
     await store.read(account, async (view) => {

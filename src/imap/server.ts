@@ -46,6 +46,8 @@ export interface ImapServer {
 
 /** How often silent sessions are looked for. */
 const sweepMs = 1000
+/** For clients to take the last of their answers, when the server closes. */
+const lastWordMs = 2000
 /** Sweeps until the account of each session has been looked up. */
 const accountCheckSweeps = 5
 
@@ -121,6 +123,7 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
         new Channel(
           socket,
           (octets) => self.feed(octets),
+          () => self.inputEnded(),
           () => self.closed(),
         ),
       ip,
@@ -159,8 +162,8 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
   return {
     async listen(host, port, { implicitTls = false } = {}) {
       const server: Server = implicitTls
-        ? createTlsServer({ ...tls, handshakeTimeout: limits.preAuthMs }, accept)
-        : createServer(accept)
+        ? createTlsServer({ ...tls, handshakeTimeout: limits.preAuthMs, allowHalfOpen: true }, accept)
+        : createServer({ allowHalfOpen: true }, accept)
       // A handshake that fails is the client's affair.
       server.on('tlsClientError', () => {})
       await new Promise<void>((resolve, reject) => {
@@ -176,7 +179,12 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
       clearInterval(sweep)
       const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
       for (const session of sessions) session.bye('the server is shutting down', 'UNAVAILABLE')
+      // Nobody who stops reading now holds up the end.
+      const cut = setTimeout(() => {
+        for (const session of sessions) session.channel.destroy()
+      }, lastWordMs)
       await Promise.all(closed)
+      clearTimeout(cut)
     },
   }
 }

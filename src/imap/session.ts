@@ -126,6 +126,11 @@ export class Session {
     this.#commands.feed(octets)
   }
 
+  /** The client sends nothing more. What it sent gets its answers (RFC 3501 §5.5). */
+  inputEnded(): void {
+    if (!this.#ended) this.#commands.inputEnded()
+  }
+
   /** Tag of the command under way. */
   get tag(): string {
     return this.#commands.tag
@@ -292,16 +297,18 @@ export class Session {
 
   /** The client is gone. */
   closed(): void {
-    if (this.#ended) return
-    this.#close()
-    this.channel.destroy()
+    if (!this.#ended) {
+      this.#close()
+      this.channel.destroy()
+    }
+    this.out.uncount()
   }
 
   #close(): void {
     this.#ended = true
     this.#commands.end()
     this.framing.discard()
-    this.out.uncount()
+    this.out.count()
     this.loggedOut()
   }
 

@@ -2,7 +2,7 @@
  * The receiving side of COMPRESS=DEFLATE (RFC 4978). The window is the client's choice, up to 32 KiB; an inflater holds
  * all of it. While a client is silent the inflater is given up: what it has received is a dictionary for the next one.
  */
-import { createInflateRaw, type InflateRaw } from 'node:zlib'
+import { constants, createInflateRaw, type InflateRaw } from 'node:zlib'
 
 /** The largest window of deflate. */
 const windowOctets = 32_768
@@ -67,6 +67,17 @@ export class DeflateInput {
     if (!this.#held && this.#queued > highWater) this.#hold(true)
   }
 
+  /** No more comes: `then` is called behind the last octets, however long the session was throttled. */
+  end(then: () => void): void {
+    const inflater = this.#inflater
+    if (!inflater || this.#afterEnd || this.#clear || this.#destroyed) {
+      then()
+      return
+    }
+    inflater.once('end', then)
+    inflater.end()
+  }
+
   throttle(on: boolean): void {
     this.#throttled = on
     if (on) this.#inflater?.pause()
@@ -106,6 +117,8 @@ export class DeflateInput {
     const dictionary = Buffer.concat(this.#received)
     const inflater = createInflateRaw({
       chunkSize: chunkOctets,
+      // A connection may end at any flush.
+      finishFlush: constants.Z_SYNC_FLUSH,
       ...(dictionary.length > 0 ? { dictionary } : {}),
     })
     this.#fed = 0
