@@ -204,6 +204,26 @@ test('CX-21: what grows older leaves and joins by itself', async () => {
   expect(await a.until(/"y"\) UID REM.*\r\n/)).toContain('REMOVEFROM (0 5)')
 })
 
+test('CX-21, ES-18: the turn of an age is that of whole seconds', async () => {
+  const started = now
+  now = Math.floor(now / 1000) * 1000 + 900
+  const a = await client(`SELECT ${box}`)
+  await deliver('late')
+  a.send(
+    'o UID SEARCH RETURN (UPDATE) UID 5 OLDER 3600\r\ny UID SEARCH RETURN (UPDATE) UID 5 YOUNGER 3600\r\n',
+  )
+  await a.until(/y OK.*\r\n/)
+  // 3600 seconds on as they are written, and not yet 3600 seconds later.
+  now += 3_599_200
+  expect(await a.until(/ADDTO.*\r\n/)).toContain('* ESEARCH (TAG "o") UID ADDTO (0 5)\r\n')
+  await quiet()
+  expect(a.taken()).toBe('')
+  // The second is over: looked at again, five seconds after the last time at the earliest.
+  now += 5000
+  expect(await a.until(/REMOVEFROM.*\r\n/)).toBe('* ESEARCH (TAG "y") UID REMOVEFROM (0 5)\r\n')
+  now = started + 3_700_000
+})
+
 test('CX-29, IL-01: sessions without contexts hear nothing between commands', async () => {
   const a = await client(`SELECT ${box}`, 'SEARCH RETURN (CONTEXT COUNT) ALL')
   await deliver('x')

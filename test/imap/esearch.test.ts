@@ -172,6 +172,28 @@ test('ES-18: OLDER and YOUNGER count seconds from now, both ends included', asyn
   expect(await a.command('SEARCH YOUNGER 3600 OLDER 61')).toContain('* SEARCH 4 5\r\n')
   now += 1000
   expect(await a.command('SEARCH YOUNGER 60')).toContain('* SEARCH 1 2\r\n')
+  // An arrival late in its second, asked for early in one and late in one: both count as whole seconds.
+  const before = now
+  now = Math.floor(now / 1000) * 1000 + 900
+  const uid = await deliver('late')
+  for (const [after, older, younger] of [
+    [59_000, false, true],
+    [59_099, false, true],
+    [59_100, true, true],
+    [60_099, true, true],
+    [60_100, true, false],
+  ] as const) {
+    const at = now
+    now += after
+    expect(await a.command(`UID SEARCH UID ${uid} OLDER 60`), `${after}`).toMatch(
+      older ? /^(?:\* \d+ .*\r\n)*\* SEARCH \d+\r\n/ : /\* SEARCH\r\n/,
+    )
+    expect(await a.command(`UID SEARCH UID ${uid} YOUNGER 60`), `${after}`).toMatch(
+      younger ? /^\* SEARCH \d+\r\n/ : /^\* SEARCH\r\n/,
+    )
+    now = at
+  }
+  now = before
   for (const bad of ['OLDER 0', 'YOUNGER 0', 'OLDER', 'YOUNGER -1', 'OLDER 4294967296'])
     expect(await a.command(`SEARCH ${bad}`), bad).toMatch(/^t\d+ BAD/)
 })

@@ -119,9 +119,9 @@ function agesOf(search: SearchKey): number[] {
 export function nextTurn(ages: readonly number[], internalDate: EpochMs, after: EpochMs): EpochMs {
   let first = Number.POSITIVE_INFINITY
   for (const seconds of ages) {
-    // OLDER holds from that millisecond on, YOUNGER until it has passed (ES-18).
-    const turn = internalDate + seconds * 1000
-    if (turn >= after) first = Math.min(first, turn)
+    // OLDER holds from that second on, YOUNGER until it has passed (ES-18).
+    const older = (Math.floor(internalDate / 1000) + seconds) * 1000
+    for (const turn of [older, older + 1000]) if (turn >= after) first = Math.min(first, turn)
   }
   return first
 }

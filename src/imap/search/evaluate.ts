@@ -211,9 +211,9 @@ function planOf(session: Session, search: SearchKey, scope: SearchScope): Plan {
       case 'smaller':
         return (m) => shownSize(m, session) < key.octets
       case 'older':
-        return (m) => m.internalDate <= now - key.seconds * 1000
+        return (m) => second(m.internalDate) <= second(now) - key.seconds
       case 'younger':
-        return (m) => m.internalDate >= now - key.seconds * 1000
+        return (m) => second(m.internalDate) >= second(now) - key.seconds
       case 'modseq':
         return (m) => m.modSeq >= key.modSeq
       case 'emailid':
@@ -332,6 +332,9 @@ const ofMsns = (set: NumberSet, uids: UidList): UidSet =>
   )
 
 const unicode = (octets: string): string => Buffer.from(octets, 'latin1').toString('utf8')
+
+/** INTERNALDATE as clients know it, and as OLDER and YOUNGER compare it (RFC 5032 §2). */
+const second = (at: EpochMs): number => Math.floor(at / 1000)
 
 const dayMs = 86_400_000
 
