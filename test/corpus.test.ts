@@ -1,6 +1,6 @@
 /**
  * Mail and MM7 of other projects, read in place: nothing crashes or hangs, what is written is valid on its carrier, and
- * the scanner agrees with mailparser except where a reason says who is right (MAP-001, SEC-021, GEN-013).
+ * the scanner agrees with mailparser except where a reason says who is right (MAP-001, SEC-021).
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'

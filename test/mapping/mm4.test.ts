@@ -598,3 +598,42 @@ test('ADR-034: a peer that drops the plus is read and written without it', () =>
   expect(text).toContain('To: 447700900188/TYPE=PLMN, alice@example.org\r\n')
   expect(forward('To: 447700900188/TYPE=PLMN')).toMatchObject({ recipients: [{ field: 'to' }] })
 })
+
+test('MAP-129: of several who wrote a mail, Sender and the envelope on MM4 name the one who sent it', () => {
+  const { queueId, ctx, write } = context('')
+  const to = '+447700900123@mms.example.net'
+  const mail = `From: Ada <ada@example.org>, Ben <ben@example.org>\r\nSender: Ben <ben@example.org>\r\nTo: ${to}\r\n\r\nhi\r\n`
+  const message = ok(readMail(Buffer.from(mail), envelope('ben@example.org', [to]), { queueId }, ctx))
+  const out = ok(writeMm4Forward(message, [0], opb, undefined, write))
+  const { fields } = shape(whole(out))
+  expect(fields).toContain('from: Ada <ada@example.org>, Ben <ben@example.org>')
+  expect(fields).toContain('sender: Ben <ben@example.org>')
+  expect(out.envelope.mailFrom.path).toBe('ben@example.org')
+})
+
+test('MAP-003: a field that Table 1 does not list goes through as it stands; raw 8-bit text becomes ASCII', () => {
+  const { queueId, ctx, write } = context('')
+  const kept = [
+    'Reply-To: =?iso-8859-1?Q?J=F6rg?= <j@example.com>, k@example.com',
+    'Comments: =?utf-8?Q?gr=C3=BCn?= and plain',
+    'References: <1@a.example> <2@a.example>',
+  ]
+  const raw = 'Organization: Grünzeug AG\r\nX-Reply-To: Zoë <z@example.com>'
+  const base = `From: a@example.org\r\nTo: +447700900123@mms.example.net\r\n${kept.join('\r\n')}\r\n${raw}\r\n\r\nhi\r\n`
+  const message = ok(
+    readMail(
+      Buffer.from(base),
+      envelope('a@example.org', ['+447700900123@mms.example.net']),
+      { queueId },
+      ctx,
+    ),
+  )
+  const out = whole(ok(writeMm4Forward(message, [0], opb, undefined, write)))
+  const lines = headerFields(out, scanMessage(out)).map((f) => `${f.name}: ${f.value}`)
+  expect(lines).toEqual(expect.arrayContaining(kept))
+  expect(lines.indexOf(kept[0]!)).toBeLessThan(lines.indexOf(kept[1]!))
+  expect(out.toString('latin1')).not.toMatch(/[^\x00-\x7f]/)
+  expect(lines.map((l) => decodeWords(l))).toEqual(
+    expect.arrayContaining(['Organization: Grünzeug AG', 'X-Reply-To: Zoë <z@example.com>']),
+  )
+})

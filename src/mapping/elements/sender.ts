@@ -105,7 +105,8 @@ export const sender: Element = {
       const value = mm4AddressField(from, mail.peer)
       if (value === '') return refusal('bad-sender', 'the sender has no form on MM4', mm.sender.raw)
       mail.add('From', value)
-      if (from.length > 1) mail.add('Sender', mm4AddressField(from.slice(0, 1), mail.peer))
+      // Who of them sent it (RFC 5322 §3.6.2).
+      if (from.length > 1) mail.add('Sender', mm4AddressField([mm.sender], mail.peer))
     },
   },
 }
