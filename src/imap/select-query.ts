@@ -2,6 +2,8 @@
 import type { ModSeq, UidSet } from '../store/store.ts'
 
 export interface SelectQuery {
+  /** The name as the client gave it, where that is not the mailbox's own. */
+  given?: string
   condstore?: boolean
   /** RFC 7162 §3.2.5. */
   qresync?: {

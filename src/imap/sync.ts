@@ -57,11 +57,17 @@ export async function catchUp(session: Session): Promise<void> {
     for (const message of batch) tellFlags(session, selected, message)
 }
 
-/** Flags were told that are newer than an expunge that was not: a client that is cut off now must ask again (QR-49). */
+/**
+ * Flags were told that are newer than an expunge that was not: a client that is cut off now must ask again. Once it was
+ * told, the client may count from the real value again (QR-49).
+ */
 export function tellHeldBack(session: Session): void {
   const { selected } = session
-  if (session.qresync && selected && selected.heldBack.length > 0)
-    session.out.untagged(`OK [HIGHESTMODSEQ ${selected.highestModSeq}] Expunges wait`)
+  if (!session.qresync || !selected) return
+  const waits = selected.heldBack.length > 0
+  if (!waits && !selected.saidThatExpungesWait) return
+  selected.saidThatExpungesWait = waits
+  session.out.untagged(`OK [HIGHESTMODSEQ ${selected.highestModSeq}] ${waits ? 'Expunges wait' : 'Highest'}`)
 }
 
 /** A change that the session makes itself: what NOTIFY tells of others is not told of it (NO-23). */

@@ -8,6 +8,7 @@ import { textSafe } from '../../wire/mime/text-safe.ts'
 import { command, no, ok, type Reply } from '../command.ts'
 import type { Session } from '../session.ts'
 import { targetOf } from './copy.ts'
+import { tellNormalised } from './list.ts'
 
 /** Where the octets of one message come from; run once the whole command is parsed. */
 export type AppendData = (session: Session, target: Mailbox) => Promise<readonly Uint8Array[] | Reply>
@@ -85,9 +86,9 @@ export const append = command({
     const messages: Appended[] = []
     while (input.try(' ')) messages.push(appendedMessage(input, session))
     if (messages.length === 0) input.fail('a message')
-    return { name, messages }
+    return { name, given: input.givenName(name), messages }
   },
-  async run({ name, messages }, session) {
+  async run({ name, given, messages }, session) {
     const target = await targetOf(session, name)
     if ('status' in target) return target
     const ready: NewMessage[] = []
@@ -102,6 +103,7 @@ export const append = command({
       ready.push(made)
     }
     const [result] = await session.write([{ op: 'append', mailbox: target.id, messages: ready }])
+    await tellNormalised(session, name, given)
     return ok('APPEND completed', appendUid(result))
   },
 })

@@ -138,12 +138,30 @@ export function listLine(session: Session, attributes: readonly string[], name: 
   return `LIST (${attributes.join(' ')}) "/" ${mailboxName(name, session.utf8)}${data}`
 }
 
-/** The response for one existing mailbox, as plain LIST tells it. */
-export async function listLineOf(session: Session, name: string): Promise<string> {
+/** The response for one mailbox, as plain LIST tells it; with the name that the client gave, where that is another. */
+export async function listLineOf(session: Session, name: string, given?: string): Promise<string> {
   return session.services.store.read(session.user.id, async (view) => {
     const named = listNames(await view.mailboxes(), await view.subscriptions()).get(name)
-    return listLine(session, listedAttributes(named), name)
+    return listLine(
+      session,
+      listedAttributes(named),
+      name,
+      given === undefined ? '' : oldName(session, given),
+    )
   })
+}
+
+/** The extended data item OLDNAME (RFC 5465 §5.4, RFC 9051 §6.3.9.7). */
+export const oldName = (session: Session, name: string): string =>
+  ` ("OLDNAME" (${mailboxName(name, session.utf8)}))`
+
+/** Tells IMAP4rev2 sessions, which alone must understand it, that a name was normalised (MB-07; RFC 9051 §6.3.9.7). */
+export async function tellNormalised(
+  session: Session,
+  name: string,
+  given: string | undefined,
+): Promise<void> {
+  if (session.rev2 && given !== undefined) session.out.untagged(await listLineOf(session, name, given))
 }
 
 export const list = command({

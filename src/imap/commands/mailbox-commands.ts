@@ -4,6 +4,7 @@ import { specialUses } from '../../store/store.ts'
 import type { CommandInput } from '../../wire/imap/tokens.ts'
 import { command, no, ok } from '../command.ts'
 import { creatableName } from '../mailbox-names.ts'
+import { tellNormalised } from './list.ts'
 
 /** (USE (\Sent ...)): the one parameter there is (RFC 6154 §3; SY-32). */
 function createParameters(input: CommandInput): string[] {
@@ -27,9 +28,13 @@ export const create = command({
   states: ['authenticated', 'selected'],
   parse(input) {
     const mailbox = input.sp().mailbox()
-    return { mailbox, use: input.try(' ') ? createParameters(input) : [] }
+    return {
+      mailbox,
+      given: input.givenName(mailbox),
+      use: input.try(' ') ? createParameters(input) : [],
+    }
   },
-  async run({ mailbox, use }, session) {
+  async run({ mailbox, given, use }, session) {
     const name = creatableName(mailbox)
     if (use.length > 0 && /^inbox$/i.test(name)) return no('INBOX exists', 'ALREADYEXISTS')
     const uses = use.flatMap((word) =>
@@ -46,6 +51,7 @@ export const create = command({
       throw error
     }
     const made = await store.read(session.user.id, (view) => view.mailbox(name))
+    await tellNormalised(session, name, given)
     return ok('CREATE completed', made && `MAILBOXID (${made.objectId})`)
   },
 })
@@ -54,14 +60,18 @@ export const remove = command({
   name: 'DELETE',
   source: 'RFC 3501 §6.3.4',
   states: ['authenticated', 'selected'],
-  parse: (input) => input.sp().mailbox(),
-  async run(name, session) {
+  parse(input) {
+    const name = input.sp().mailbox()
+    return { name, given: input.givenName(name) }
+  },
+  async run({ name, given }, session) {
     if (/^inbox$/i.test(name)) return no('INBOX cannot be deleted', 'CANNOT')
     const { store } = session.services
     // One's own mailbox: nobody is told that it went.
     const mailbox = await store.read(session.user.id, (view) => view.mailbox(name))
     if (mailbox && session.selected?.shared.id === mailbox.id) session.deselect()
     await session.write([{ op: 'delete', name }])
+    await tellNormalised(session, name, given)
     return ok('DELETE completed')
   },
 })
@@ -70,12 +80,18 @@ export const rename = command({
   name: 'RENAME',
   source: 'RFC 3501 §6.3.5',
   states: ['authenticated', 'selected'],
-  parse: (input) => ({ from: input.sp().mailbox(), to: input.sp().mailbox() }),
-  async run({ from, to: given }, session) {
-    if (/^inbox$/i.test(given)) return no('INBOX exists', 'ALREADYEXISTS')
-    const to = creatableName(given)
+  parse(input) {
+    const from = input.sp().mailbox()
+    const to = input.sp().mailbox()
+    const normalised = (input.givenName(from) ?? input.givenName(to)) !== undefined
+    return { from, to, oldName: normalised ? (input.givenName(from) ?? from) : undefined }
+  },
+  async run({ from, to: asked, oldName }, session) {
+    if (/^inbox$/i.test(asked)) return no('INBOX exists', 'ALREADYEXISTS')
+    const to = creatableName(asked)
     if (to.startsWith(`${from}/`)) return no('a mailbox cannot become its own child', 'CANNOT')
     await session.write([{ op: 'rename', from, to }])
+    await tellNormalised(session, to, oldName)
     return ok('RENAME completed')
   },
 })

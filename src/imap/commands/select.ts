@@ -12,6 +12,10 @@ const open = (name: 'SELECT' | 'EXAMINE', readOnly: boolean): Command =>
     parse(input, session) {
       const mailbox = input.sp().mailbox()
       const query: SelectQuery = {}
+      // RFC 9051 §8 shows it for "inbox", too.
+      const given =
+        input.givenName(mailbox) ?? (/^inbox$/i.test(mailbox) && mailbox !== 'INBOX' ? mailbox : undefined)
+      if (given !== undefined) query.given = given
       if (input.try(' ')) {
         input.expect('(')
         do {

@@ -10,7 +10,7 @@ export const rev2: Extension = {
   enable: 'IMAP4rev2',
   // Of QUOTA=RES-MESSAGE too (RFC 9208 §4.1.4).
   statusItems: { DELETED: statusItem((m) => String(m.deleted)) },
-  async onSelect(session, mailbox) {
-    if (session.rev2) session.out.untagged(await listLineOf(session, mailbox.name))
+  async onSelect(session, mailbox, { given }) {
+    if (session.rev2) session.out.untagged(await listLineOf(session, mailbox.name, given))
   },
 }

@@ -1,7 +1,7 @@
 /** LIST and METADATA responses of NOTIFY (RFC 5465 §5.4 to §5.7). */
 import type { AccountView } from '../../store/store.ts'
 import { astring, mailboxName } from '../../wire/imap/encode.ts'
-import { listedAttributes, listLine, listNames } from '../commands/list.ts'
+import { listedAttributes, listLine, listNames, oldName } from '../commands/list.ts'
 import { parentsOf } from '../mailbox-names.ts'
 import type { Session } from '../session.ts'
 import type { NameEvent, Notify } from './notify.ts'
@@ -38,7 +38,7 @@ export async function tellNames(
       }
       case 'renamed':
         if (asks(event.from, 'MailboxName') || asks(event.to, 'MailboxName'))
-          list(event.to, ` ("OLDNAME" (${mailboxName(event.from, session.utf8)}))`)
+          list(event.to, oldName(session, event.from))
         break
       case 'subscription':
         // A mailbox that is no longer subscribed was so until now (NO-19, NO-35).

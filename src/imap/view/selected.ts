@@ -86,6 +86,9 @@ export class Selected {
     return this.#recent
   }
 
+  /** The client was told a HIGHESTMODSEQ that waits for an expunge (QR-49). */
+  saidThatExpungesWait = false
+
   /** What HIGHESTMODSEQ may say: below anything that the client has not been told (QR-49). */
   get highestModSeq(): ModSeq {
     return Math.min(this.#heldAfter ?? this.#modSeq, this.#untoldFlags ?? this.#modSeq)

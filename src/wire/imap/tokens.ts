@@ -19,6 +19,7 @@ const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', '
 export class CommandInput {
   readonly #parts: readonly CommandPart[]
   readonly utf8: boolean
+  readonly #givenNames = new Map<string, string>()
   #part = 0
   #at = 0
 
@@ -213,11 +214,16 @@ export class CommandInput {
   }
 
   mailboxOf(octets: OctetString): string {
-    return this.utf8 && /[\x80-\xff]/.test(octets)
-      ? utf8Name(octets)
-      : this.utf8
-        ? plainName(octets)
-        : unicodeName(octets)
+    if (!this.utf8) return unicodeName(octets)
+    const given = /[\x80-\xff]/.test(octets) ? utf8Name(octets) : octets
+    const name = plainName(given)
+    if (name !== given) this.#givenNames.set(name, given)
+    return name
+  }
+
+  /** How the client spelled a mailbox name that was normalised (RFC 9051 §5.1); undefined: as it is. */
+  givenName(name: string): string | undefined {
+    return this.#givenNames.get(name)
   }
 
   /** Pattern of LIST, as it stands. */
@@ -300,13 +306,13 @@ export const unicodeName = (octets: OctetString): string => {
   return name
 }
 
-/** A name in UTF-8: Net-Unicode without controls and line separators (MB-07). */
 function utf8Name(octets: OctetString): string {
   const buffer = Buffer.from(octets, 'latin1')
   if (!isUtf8(buffer)) throw new Fault('malformed', 'expected UTF-8')
-  return plainName(buffer.toString('utf8'))
+  return buffer.toString('utf8')
 }
 
+/** Net-Unicode without controls and line separators (MB-07). */
 function plainName(name: string): string {
   if (/[\x00-\x1f\x7f-\x9f\u2028\u2029]/.test(name) || !name.isWellFormed())
     throw new Fault('content-refused', 'the mailbox name holds control characters')
