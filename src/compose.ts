@@ -9,7 +9,7 @@ import { type Engine, openSqlite } from './db/sqlite/engine.ts'
 import { createIds } from './ids.ts'
 import { createImapServer } from './imap/server.ts'
 import { createMm7Server } from './inbound/mm7/server.ts'
-import { createSmtpServer } from './inbound/smtp/server.ts'
+import { createSmtpServer, type SmtpServer, type SmtpServerOptions } from './inbound/smtp/server.ts'
 import type { Log } from './log.ts'
 import { Fault } from './model/fault.ts'
 import type { IdSource } from './model/providers.ts'
@@ -26,6 +26,8 @@ import { Mm4Answers } from './queue/mm4-answers.ts'
 import { createRunner, type Runner } from './queue/runner.ts'
 import { type Acceptor, createAcceptor } from './routing/accept.ts'
 import { createReporter } from './routing/reports.ts'
+import { createSenders } from './routing/senders.ts'
+import { createSubmitted } from './routing/submission.ts'
 import { tlsPair } from './tls.ts'
 
 /** Keys of `listen` in the configuration file. */
@@ -51,6 +53,8 @@ const receivedFields = 100
 
 interface Parts {
   readonly acceptor: Acceptor
+  /** For what users submit. */
+  readonly submitted: Acceptor['mail']
   readonly runner: Runner
   readonly operations: Operations
 }
@@ -102,7 +106,8 @@ export function assemble(
     log,
     ...(metrics ? { onSettled: metrics.settled } : {}),
   })
-  return { acceptor, runner, operations: createOperations({ ...engine, runner, now }) }
+  const submitted = createSubmitted(acceptor, ids)
+  return { acceptor, submitted, runner, operations: createOperations({ ...engine, runner, now }) }
 }
 
 /**
@@ -148,7 +153,7 @@ async function start(
   await configuredAccounts(config, engine)
 
   const metrics = createMetrics(spool)
-  const { acceptor, runner, operations } = assemble(engine, config, log, options, metrics)
+  const { acceptor, submitted, runner, operations } = assemble(engine, config, log, options, metrics)
   const mm7Options = {
     settings: config,
     allowPlaintext: auth.allowPlaintext,
@@ -171,7 +176,7 @@ async function start(
   }
   const mm7 = await createMm7Server(mm7Options)
   const mm7s = listen.mm7s === undefined ? undefined : await createMm7Server({ ...mm7Options, tls })
-  const smtp = createSmtpServer({
+  const smtpOptions: SmtpServerOptions = {
     host: gateway.host,
     tls,
     smtputf8: config.smtputf8,
@@ -194,16 +199,38 @@ async function start(
     peerOf: (ip) => smtpPeerOf(config, ip),
     now,
     log,
+  }
+  const smtp = createSmtpServer(smtpOptions)
+  // One for IMAP and submission: who guesses at both doors is counted once.
+  const sasl = createSaslServices(engine, auth, now)
+  const userTls = auth.external ? { ...tls, ca: await readFile(auth.external.ca, 'utf8') } : tls
+  const submit = createSmtpServer({
+    ...smtpOptions,
+    tls: userTls,
+    async accept(envelope, octets) {
+      const accepted = await submitted(envelope, octets)
+      if (!isRefusal(accepted)) metrics.accepted('submission')
+      return accepted
+    },
+    submission: {
+      sasl,
+      allowPlaintext: auth.allowPlaintext,
+      tlsFirst: config.submission?.tlsFirst ?? false,
+      minimumTls: config.submission?.minimumTls ?? 'TLSv1.2',
+      maxPerUser: limits.submissionConnectionsPerUser,
+      mayUse: createSenders(config, config.submission?.senders ?? {}, engine.directory),
+      isOwnDomain: (domain) => gateway.servedDomains.some((served) => served.toLowerCase() === domain),
+    },
   })
   const imap = createImapServer({
     host: gateway.host,
     store: engine.store,
-    sasl: createSaslServices(engine, auth, now),
+    sasl,
     directory: engine.directory,
     folder: storeFolder(config.store),
     unauthenticate: auth.unauthenticate,
     urlauth: config.urlauth,
-    tls: auth.external ? { ...tls, ca: await readFile(auth.external.ca, 'utf8') } : tls,
+    tls: userTls,
     allowPlaintext: auth.allowPlaintext,
     limits: {
       messageOctets: limits.messageOctets,
@@ -218,9 +245,9 @@ async function start(
     now,
     log,
   })
-  const imaps = {
-    listen: (host: string, port: number) => imap.listen(host, port, { implicitTls: true }),
-  }
+  const overTls = (server: Pick<SmtpServer, 'listen'>) => ({
+    listen: (host: string, port: number) => server.listen(host, port, { implicitTls: true }),
+  })
   const token = newToken()
   let ready = false
   let drainUntil = 0
@@ -257,12 +284,14 @@ async function start(
   closing.push(() => runner.stop(drainMs()))
   closing.push(startHousekeeping({ spool, now, keepMs: limits.settledHours * 3_600_000, log }))
   // A listener more is a line more, here and below.
-  closing.push(() => Promise.all([mm7, mm7s, smtp, imap].map((server) => server?.close(drainMs()))))
+  closing.push(() => Promise.all([mm7, mm7s, smtp, submit, imap].map((server) => server?.close(drainMs()))))
   await opened('mm7', mm7, (address) => `http://${address}/mm7`)
   await opened('mm7s', mm7s, (address) => `https://${address}/mm7`)
   await opened('smtp', smtp)
+  await opened('submission', submit)
+  await opened('submissions', overTls(submit))
   await opened('imap', imap)
-  await opened('imaps', imaps)
+  await opened('imaps', overTls(imap))
 
   runner.start()
   ready = true

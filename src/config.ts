@@ -145,6 +145,9 @@ const Config = Type.Object(
         /** The same over TLS. */
         mm7s: Type.Optional(Listen),
         smtp: Listen,
+        /** Where handsets submit: STARTTLS; submissions: implicit TLS (RFC 6409, RFC 8314 §3.3). */
+        submission: Type.Optional(Listen),
+        submissions: Type.Optional(Listen),
         imap: Listen,
         imaps: Type.Optional(Listen),
         admin: Listen,
@@ -163,6 +166,21 @@ const Config = Type.Object(
         tokens: Type.Object({ lifetimeDays: Count, fullLoginDays: Count, clientsPerAccount: Count }, closed),
       },
       closed,
+    ),
+    /** Who submits, and how (RFC 6409). */
+    submission: Type.Optional(
+      Type.Object(
+        {
+          /** Nothing but STARTTLS before TLS (RFC 3207 §4). Default false. */
+          tlsFirst: Type.Optional(Bool),
+          minimumTls: Type.Optional(Type.Union([Type.Literal('TLSv1.2'), Type.Literal('TLSv1.3')])),
+          /** Account to more addresses, or `*@domain`, that it may send as; its own and its aliases count anyway. */
+          senders: Type.Optional(
+            Type.Record(Str, Type.Array(Type.String({ pattern: '^(\\*|[^@\\s]+)@[^@\\s]+$' }))),
+          ),
+        },
+        closed,
+      ),
     ),
     /** URLs that stand for a message (RFC 4467): who may use them. */
     urlauth: Type.Optional(
@@ -214,6 +232,7 @@ const Config = Type.Object(
         /** Of literals and answers of all IMAP sessions, in memory. */
         imapHeldOctets: Count,
         imapConnectionsPerUser: Count,
+        submissionConnectionsPerUser: Count,
         deliveriesAtOnce: Count,
         deliveriesPerPeer: Count,
       },
@@ -276,7 +295,13 @@ export const defaults: Config = {
   expiry: { strict: false },
   smtputf8: false,
   criticality: 'relaxed',
-  listen: { mm7: '127.0.0.1:8080', smtp: '127.0.0.1:2525', imap: '127.0.0.1:1143', admin: '127.0.0.1:8090' },
+  listen: {
+    mm7: '127.0.0.1:8080',
+    smtp: '127.0.0.1:2525',
+    submission: '127.0.0.1:1587',
+    imap: '127.0.0.1:1143',
+    admin: '127.0.0.1:8090',
+  },
   store: 'sqlite:./data',
   auth: {
     allowPlaintext: 'loopback',
@@ -300,6 +325,7 @@ export const defaults: Config = {
     imapLineOctets: 65_536,
     imapHeldOctets: 268_435_456,
     imapConnectionsPerUser: 50,
+    submissionConnectionsPerUser: 20,
     deliveriesAtOnce: 64,
     deliveriesPerPeer: 16,
   },
@@ -326,7 +352,8 @@ export function loadConfig(file: string | undefined): Config {
 }
 
 export function checkConfig(raw: unknown, file: string): Config {
-  const merged = merge({ ...defaults, ...waysFor(raw), accounts: [] }, raw)
+  const listen = listenersFor(raw)
+  const merged = merge({ ...defaults, ...waysFor(raw), listen, accounts: [] }, raw)
   if (!validate(merged)) {
     const lines = (validate.errors ?? []).map((e) => {
       const extra = e.params as { additionalProperty?: string; allowedValue?: unknown }
@@ -342,6 +369,13 @@ export function checkConfig(raw: unknown, file: string): Config {
   const problems = crossCheck(config)
   if (problems.length > 0) throw new Fault('malformed', problems.map((p) => `${file}: ${p}`).join('\n'))
   return config
+}
+
+/** Where the file names listeners, one that need not be there is there only if it names it. */
+function listenersFor(raw: unknown): Config['listen'] {
+  if (!isPlain(raw) || raw.listen === undefined) return defaults.listen
+  const { submission: _, ...needed } = defaults.listen
+  return needed
 }
 
 const safeUrl = /^(?:https:\/\/|http:\/\/(?:127\.0\.0\.1|\[::1\]|localhost)[:/])\S+$/

@@ -59,9 +59,14 @@ const gateway: readonly Standard[] = [
     what: 'the Lemonade profile: all of its IMAP extensions below, but for CONVERT (RFC 5259)',
   },
   {
+    specification: 'RFC 6409, 4954, 8314',
+    here: 'yes',
+    what: 'message submission by authenticated users, over STARTTLS and implicit TLS; the same SASL mechanisms as IMAP',
+  },
+  {
     specification: 'RFC 5550, submission',
     here: 'no',
-    what: 'BURL, CHUNKING, BINARYMIME, FUTURERELEASE: there is no submission listener yet',
+    what: 'BURL, CHUNKING, BINARYMIME, FUTURERELEASE: not yet',
   },
   { specification: 'RFC 5423, 5551', here: 'no', what: 'notifications to other servers' },
 ]

@@ -8,7 +8,7 @@ import type { Operations } from './operations.ts'
 export interface Metrics {
   readonly registry: Registry
   /** Messages accepted, by carrier. */
-  accepted(carrier: 'mm7' | 'smtp'): void
+  accepted(carrier: 'mm7' | 'smtp' | 'submission'): void
   /** Recipients settled, by target kind and state. */
   settled(target: string, state: string): void
 }

@@ -24,7 +24,7 @@ import type { SessionTokens } from './session-tokens.ts'
  * |---|---|---|
  * | credentials | NO [AUTHENTICATIONFAILED] | 535 5.7.8 |
  * | authorization | NO [AUTHORIZATIONFAILED] | 535 5.7.8 |
- * | encryption-needed | NO [PRIVACYREQUIRED] | 538 5.7.11 |
+ * | encryption-needed | NO [PRIVACYREQUIRED] | 504 5.5.4 |
  * | too-long | BAD | 500 5.5.6 |
  * | unavailable | NO [UNAVAILABLE] | 454 4.7.0 |
  */

@@ -184,7 +184,7 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
         return (await mailReports.isAwaited(awaited)) ? { ok: true } : nobodyAt(address)
       const party = mailParty(address, settings)
       if (isRefusal(party)) return party
-      const way = await ways.of(party, sourceOf(session.peer))
+      const way = await ways.of(party, sourceOf(session))
       if (!isRefusal(way)) return { ok: true }
       // The sender of an MM need not be reachable by mail for reports about it to come back.
       return mailFrom === null && (await spool.originals.isReturnPath(address)) ? { ok: true } : way
@@ -210,7 +210,7 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
       const routed: Routed[] = []
       for (const [index, recipient] of read.recipients.entries()) {
         if (!recipient.serve) continue
-        const way = await ways.of(recipient.party, sourceOf(envelope.session.peer))
+        const way = await ways.of(recipient.party, sourceOf(envelope.session))
         if (isRefusal(way)) return way
         routed.push({ index, recipient, ...way })
       }
@@ -349,8 +349,9 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
       : { status: 2006, details: 'no message with this id was delivered to you' }
   }
 
-  function sourceOf(peer: string | null): { peer: string | null; relay: boolean } {
-    return { peer, relay: peer !== null && settings.peers[peer]?.mailOut === true }
+  /** A user that was authenticated may reach everybody, a peer as far as the configuration says (SEC-060). */
+  function sourceOf({ peer, auth }: SmtpSession): { peer: string | null; relay: boolean } {
+    return { peer, relay: peer === null ? auth !== null : settings.peers[peer]?.mailOut === true }
   }
 }
 

@@ -134,10 +134,10 @@ test('order of commands, unknown and refused ones; the session goes on', async (
   expect(await said('DATA')).toBe('554 5.5.1')
   expect(await said('FROB')).toBe('500 5.5.1')
   expect(await said('ETRN x')).toBe('502 5.5.1')
-  expect(await said('VRFY x')).toBe('252 2.5.2')
+  expect(await said('VRFY x')).toBe('252 2.5.0')
   expect(await said('')).toBe('500 5.5.1')
   expect(await said('MAIL FROM:<a@example.org>\nRCPT TO:<x@example.net>')).toBe('500 5.5.2')
-  expect(await said('x'.repeat(1_000_000))).toBe('500 5.5.6')
+  expect(await said('x'.repeat(1_000_000))).toBe('500 5.5.2')
   expect(await said('NOOP')).toBe('250 2.0.0')
 })
 

@@ -193,7 +193,7 @@ test('SEC-012: bare LF, bare CR and the forms of smuggling never end a message, 
 
 test('SMTP: lines of 1 MB, NUL, 8-bit, endless parameters; then too many errors end the connection', async () => {
   const smtp = await smtpClient(served.ready.smtp!)
-  expect(await smtp.command(`MAIL FROM:<${'a'.repeat(1_000_000)}@example.org>`)).toMatch(/^500 5\.5\.6/)
+  expect(await smtp.command(`MAIL FROM:<${'a'.repeat(1_000_000)}@example.org>`)).toMatch(/^500 5\.5\.2/)
   expect(await smtp.command('NOOP')).toMatch(/^250/)
   for (const line of [
     'MAIL FROM:<a\0b@example.org>',

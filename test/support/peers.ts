@@ -1,6 +1,7 @@
 /** The peers of a gateway under test: an MMSC that answers as told, a mail server that takes everything, and clients. */
 import { createServer, type IncomingMessage } from 'node:http'
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { request } from 'undici'
 import type { Gateway } from '../../src/compose.ts'
 import type { HttpContent, Mm7Message } from '../../src/wire/mm7/message.ts'
@@ -150,7 +151,7 @@ export async function post(
 
 /** Speaks SMTP a command at a time. */
 export class SmtpClient {
-  readonly socket: Socket
+  socket: Socket
   #text = ''
   #wake: () => void = () => {}
   #ended = false
@@ -162,6 +163,10 @@ export class SmtpClient {
       host: address.slice(0, colon),
       ...(localAddress === undefined ? {} : { localAddress }),
     })
+    this.#listen()
+  }
+
+  #listen(): void {
     this.socket.on('data', (chunk: Buffer) => {
       this.#text += chunk.toString('latin1')
       this.#wake()
@@ -171,6 +176,18 @@ export class SmtpClient {
       this.#wake()
     })
     this.socket.on('error', () => {})
+  }
+
+  /** What follows is under TLS. */
+  async secure(options: ConnectionOptions = {}): Promise<void> {
+    this.socket.removeAllListeners('data')
+    const secured = connectTls({ socket: this.socket, rejectUnauthorized: false, ...options })
+    this.socket = secured
+    this.#listen()
+    await new Promise<void>((resolve, reject) => {
+      secured.once('secureConnect', resolve)
+      secured.once('error', reject)
+    })
   }
 
   /** The next reply, all its lines; '' when the connection has ended. */

@@ -1,13 +1,16 @@
-/** The SMTP listener on the MX side: sockets, TLS, connection limits (QUE-031, SEC-026, RFC 5321). */
+/** The SMTP listeners, of the MX side and of submission: sockets, TLS, connection limits (QUE-031, SEC-026, RFC 5321). */
 
 import type { AddressInfo } from 'node:net'
 import { createServer, type Server, type Socket } from 'node:net'
-import { createSecureContext, TLSSocket } from 'node:tls'
+import { createSecureContext, createServer as createTlsServer, TLSSocket } from 'node:tls'
+import type { Account } from '../../auth/credentials.ts'
 import type { Refusal } from '../../model/refusal.ts'
 import type { SmtpEnvelope, SmtpSession } from '../../model/smtp-envelope.ts'
 import type { EpochMs } from '../../model/units.ts'
 import { reply, writeReply } from '../../wire/smtp/replies.ts'
 import { SmtpConnection } from './connection.ts'
+import { mxProfile, submissionProfile } from './profile.ts'
+import type { Submission } from './submission.ts'
 
 export interface SmtpServerLimits {
   readonly messageOctets: number
@@ -26,7 +29,14 @@ export interface SmtpServerLimits {
 export interface SmtpServerOptions {
   /** Our name in the greeting and in EHLO. */
   readonly host: string
-  readonly tls?: { readonly key: string; readonly cert: string } | undefined
+  readonly tls?:
+    | {
+        readonly key: string
+        readonly cert: string
+        /** Authority of client certificates, PEM; present: they are asked for. */
+        readonly ca?: string | undefined
+      }
+    | undefined
   readonly smtputf8: boolean
   readonly limits: SmtpServerLimits
   readonly checkRecipient: (
@@ -40,6 +50,8 @@ export interface SmtpServerOptions {
     octets: readonly Uint8Array[],
   ) => Promise<{ readonly queueId: string } | Refusal>
   readonly peerOf: (ip: string) => string | null
+  /** Present: a submission listener. */
+  readonly submission?: Submission | undefined
   readonly now: () => EpochMs
   readonly log: (
     level: 'info' | 'warn' | 'error',
@@ -49,7 +61,11 @@ export interface SmtpServerOptions {
 }
 
 export interface SmtpServer {
-  listen(host: string, port: number): Promise<{ host: string; port: number }>
+  listen(
+    host: string,
+    port: number,
+    options?: { readonly implicitTls?: boolean },
+  ): Promise<{ host: string; port: number }>
   /** No new connections; those that are idle get 421, those in a transaction may end it within `drainMs`. */
   close(drainMs?: number): Promise<void>
 }
@@ -57,9 +73,26 @@ export interface SmtpServer {
 export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
   const open = new Set<SmtpConnection>()
   const perIp = new Map<string, number>()
-  const secureContext = options.tls && createSecureContext({ ...options.tls, minVersion: 'TLSv1.2' })
-  let server: Server | undefined
-  let port = 25
+  const perUser = new Map<number, number>()
+  const profile = options.submission ? submissionProfile : mxProfile
+  const tls = options.tls && {
+    key: options.tls.key,
+    cert: options.tls.cert,
+    ...(options.tls.ca ? { ca: options.tls.ca, requestCert: true } : {}),
+    rejectUnauthorized: false,
+    minVersion: 'TLSv1.2' as const,
+    // Another protocol's TLS session is not ours to take over (SC-07).
+    ALPNProtocols: ['smtp'],
+  }
+  const secureContext = tls && createSecureContext(tls)
+  const servers: Server[] = []
+
+  const enter = (account: Account): boolean => {
+    const count = perUser.get(account.id) ?? 0
+    if (count >= (options.submission?.maxPerUser ?? 0)) return false
+    perUser.set(account.id, count + 1)
+    return true
+  }
 
   const accept = (socket: Socket): void => {
     socket.setNoDelay(true)
@@ -74,38 +107,60 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
     perIp.set(ip, count + 1)
     const connection = new SmtpConnection(socket, {
       ...options,
+      profile,
       ip,
-      port,
-      secure: secureContext ? (plain) => new TLSSocket(plain, { isServer: true, secureContext }) : undefined,
+      port: socket.localPort ?? 0,
+      hasTls: secureContext !== undefined,
+      enter,
+      leave: (account) => less(perUser, account.id),
+      secure: secureContext
+        ? (plain) =>
+            new TLSSocket(plain, {
+              isServer: true,
+              secureContext,
+              requestCert: options.tls?.ca !== undefined,
+              rejectUnauthorized: false,
+            })
+        : undefined,
     })
     open.add(connection)
     socket.once('close', () => {
       open.delete(connection)
-      const left = (perIp.get(ip) ?? 1) - 1
-      if (left > 0) perIp.set(ip, left)
-      else perIp.delete(ip)
+      less(perIp, ip)
+      connection.ended()
     })
   }
 
   return {
-    async listen(host, wanted) {
-      const created = createServer(accept)
-      server = created
+    async listen(host, wanted, { implicitTls = false } = {}) {
+      // A handshake is not waited for any longer than a command.
+      const server: Server =
+        implicitTls && tls
+          ? createTlsServer({ ...tls, handshakeTimeout: Math.min(options.limits.commandMs, 120_000) }, accept)
+          : createServer(accept)
+      // A handshake that fails is the client's affair.
+      server.on('tlsClientError', () => {})
       await new Promise<void>((resolve, reject) => {
-        created.once('error', reject)
-        created.listen(wanted, host, resolve)
+        server.once('error', reject)
+        server.listen(wanted, host, resolve)
       })
-      port = (created.address() as AddressInfo).port
-      return { host, port }
+      servers.push(server)
+      return { host, port: (server.address() as AddressInfo).port }
     },
     async close(drainMs = 10_000) {
-      const closed = new Promise<void>((resolve) => (server ? server.close(() => resolve()) : resolve()))
+      const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
       for (const connection of open) connection.shutdown()
       const late = setTimeout(() => {
         for (const connection of open) connection.destroy()
       }, drainMs)
-      await closed
+      await Promise.all(closed)
       clearTimeout(late)
     },
   }
+}
+
+function less<K>(counts: Map<K, number>, key: K): void {
+  const left = (counts.get(key) ?? 1) - 1
+  if (left > 0) counts.set(key, left)
+  else counts.delete(key)
 }

@@ -1,6 +1,7 @@
 /**
  * SMTP octets to command lines and message content, incrementally: the same values however the octets are cut.
- * Lines end with CRLF alone; content ends with CRLF.CRLF alone (RFC 5321 §2.3.8, §4.1.1.4, §4.5.2; SEC-012, SEC-013).
+ * Lines end with CRLF alone; content ends with CRLF.CRLF alone (RFC 5321 §2.3.8, §4.1.1.4, §4.5.2; SEC-012, SEC-013), or
+ * after as many octets as were announced (RFC 3030 §2).
  */
 
 export type SmtpInput =
@@ -13,6 +14,11 @@ export type SmtpInput =
       readonly octets: readonly Uint8Array[]
       readonly size: number
       readonly defect?: 'too-large' | 'bare-line-end' | 'nul' | undefined
+    }
+  | {
+      readonly kind: 'chunk'
+      /** As they came; empty when they were only skipped. */
+      readonly octets: readonly Uint8Array[]
     }
 
 export interface SmtpLimits {
@@ -27,12 +33,17 @@ const DOT = 46
 export class SmtpFraming {
   readonly #limits: SmtpLimits
   #queue: Buffer[] = []
-  #mode: 'line' | 'content' = 'line'
+  #mode: 'line' | 'content' | 'chunk' = 'line'
   #line: Buffer[] = []
   #lineLength = 0
   #tooLong = false
   #lastCr = false
   #content = new ContentDecoder(0)
+  #chunk: { left: number; readonly keep: boolean; readonly pieces: Buffer[] } = {
+    left: 0,
+    keep: false,
+    pieces: [],
+  }
 
   constructor(limits: SmtpLimits) {
     this.#limits = limits
@@ -44,7 +55,7 @@ export class SmtpFraming {
 
   /** Whether octets wait that no call of next() has taken yet. */
   get hasPending(): boolean {
-    return this.#queue.length > 0
+    return this.#queue.length > 0 || (this.#mode === 'chunk' && this.#chunk.left === 0)
   }
 
   /** What was received but not yet taken is thrown away (STARTTLS, RFC 3207 §4.2). */
@@ -59,9 +70,19 @@ export class SmtpFraming {
     this.#content = new ContentDecoder(this.#limits.messageOctets)
   }
 
+  /** The next input is a chunk of so many octets; with `keep` false they are counted, and take no memory. */
+  expectChunk(octets: number, keep: boolean): void {
+    this.#mode = 'chunk'
+    this.#chunk = { left: octets, keep, pieces: [] }
+  }
+
   /** The next whole input; undefined when more octets are needed. */
   next(): SmtpInput | undefined {
     for (;;) {
+      if (this.#mode === 'chunk' && this.#chunk.left === 0) {
+        this.#mode = 'line'
+        return { kind: 'chunk', octets: this.#chunk.pieces }
+      }
       const chunk = this.#queue.shift()
       if (!chunk) return undefined
       if (this.#mode === 'content') {
@@ -71,9 +92,21 @@ export class SmtpFraming {
         this.#mode = 'line'
         return this.#content.result()
       }
+      if (this.#mode === 'chunk') {
+        this.#takeChunk(chunk)
+        continue
+      }
       const input = this.#takeLine(chunk)
       if (input) return input
     }
+  }
+
+  #takeChunk(piece: Buffer): void {
+    const chunk = this.#chunk
+    const taken = piece.subarray(0, chunk.left)
+    chunk.left -= taken.length
+    if (chunk.keep && taken.length > 0) chunk.pieces.push(taken)
+    if (taken.length < piece.length) this.#queue.unshift(piece.subarray(taken.length))
   }
 
   #takeLine(chunk: Buffer): SmtpInput | undefined {

@@ -26,7 +26,9 @@ export function writeReply({ code, enhanced, lines }: Reply): string {
   return texts
     .map((text, i) => {
       const separator = i === texts.length - 1 ? ' ' : '-'
-      return `${code}${separator}${enhanced === undefined ? '' : `${enhanced} `}${clean(text)}\r\n`
+      // A challenge is base64, and whole (RFC 4954 §4).
+      const shown = code === 334 ? text : clean(text)
+      return `${code}${separator}${enhanced === undefined ? '' : `${enhanced} `}${shown}\r\n`
     })
     .join('')
 }

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { mailParameterFault, parsePath, rcptParameterFault } from '../../../src/wire/smtp/commands.ts'
+import { parsePath } from '../../../src/wire/smtp/commands.ts'
 import { SmtpFraming, type SmtpInput } from '../../../src/wire/smtp/framing.ts'
+import { mailParameterFault, rcptParameterFault } from '../../../src/wire/smtp/parameters.ts'
 
 const limits = { lineOctets: 4096, messageOctets: 10_000 }
 const shown = (input: SmtpInput): unknown =>
@@ -96,7 +97,7 @@ test('paths: quoted local parts, source routes, literals, and what is none', () 
 })
 
 test('QUE-021, QUE-032: parameters', () => {
-  const offered = { smtputf8: false, messageOctets: 1000, dsn: true }
+  const offered = { smtputf8: false, messageOctets: 1000 }
   const mail = (params: string) => {
     const parsed = parsePath(`FROM:<a@b.example> ${params}`, 'FROM')
     return 'code' in parsed ? parsed.code : (mailParameterFault(parsed.path.params, offered)?.code ?? 250)

@@ -1,0 +1,33 @@
+/** A mail transaction (RFC 5321 §3.3), and where it stands. */
+import type { EnvelopePath } from '../../model/smtp-envelope.ts'
+
+type Recipient = EnvelopePath & { readonly path: string }
+
+export type Transaction =
+  | { readonly phase: 'idle' }
+  | { readonly phase: 'mail'; readonly from: EnvelopePath }
+  | { readonly phase: 'rcpt'; readonly from: EnvelopePath; readonly to: readonly Recipient[] }
+  /** Some of the content is there, by BDAT or BURL; the piece with LAST has not come (RFC 3030 §2, RFC 4468 §3.2). */
+  | {
+      readonly phase: 'content'
+      readonly from: EnvelopePath
+      readonly to: readonly Recipient[]
+      readonly pieces: readonly Uint8Array[]
+      readonly octets: number
+    }
+  /** A piece of content was refused: nothing but RSET or the end of the content leads out (BD-05). */
+  | { readonly phase: 'failed' }
+
+/** What content may be added to: recipients were accepted. */
+export type Open = Extract<Transaction, { readonly phase: 'rcpt' | 'content' }>
+
+export const idle: Transaction = { phase: 'idle' }
+
+export const isOpen = (transaction: Transaction): transaction is Open =>
+  transaction.phase === 'rcpt' || transaction.phase === 'content'
+
+export const piecesOf = (transaction: Open): readonly Uint8Array[] =>
+  transaction.phase === 'content' ? transaction.pieces : []
+
+export const octetsOf = (transaction: Open): number =>
+  transaction.phase === 'content' ? transaction.octets : 0
