@@ -55,6 +55,10 @@ export interface Replacement {
 /** Everything in it counts octets as they are shown. */
 export interface AsciiForm {
   readonly size: Octets
+  /** Of the fields as they are shown. Messages stored by earlier versions lack it, and `utf8`: those of the digest stand in. */
+  readonly envelope?: OctetString
+  /** For those who know 8-bit header fields: what the digest has, without encoded words that are not the message's own. */
+  readonly utf8?: Pick<MessageDigest, 'envelope' | 'bodyStructure' | 'body'>
   readonly bodyStructure: OctetString
   readonly body: OctetString
   readonly structure: PartRange

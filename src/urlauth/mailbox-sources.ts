@@ -1,5 +1,5 @@
 /** The key table and the sections of URLAUTH, from the mailbox store: for URLFETCH and for BURL. */
-import type { PartRange } from '../model/message-digest.ts'
+import type { AsciiForm, MessageDigest, PartRange } from '../model/message-digest.ts'
 import type { MailStore, Message } from '../store/store.ts'
 import { decodeTransfer } from '../wire/mime/decode-transfer.ts'
 import {
@@ -10,7 +10,7 @@ import {
   partStructure,
   withIdentityEncoding,
 } from '../wire/mime/part-structure.ts'
-import { partAt, type SectionSpec } from '../wire/mime/section.ts'
+import { locateSection, partAt, type SectionSpec } from '../wire/mime/section.ts'
 import { messageOf, type SectionOctets, sectionOctets } from './section-octets.ts'
 import type { AccessKeys, FetchedSection, SectionRequest, Sections } from './sources.ts'
 
@@ -54,21 +54,23 @@ export function createMailboxSources(store: MailStore, owners: Owners): AccessKe
   }
 }
 
-type What = Pick<SectionRequest, 'section' | 'partial'>
+type What = Pick<SectionRequest, 'section' | 'partial' | 'asciiHeaders'>
 
 async function storedSection(
   store: MailStore,
   message: Message,
-  { section, partial }: What,
+  { section, partial, asciiHeaders }: What,
 ): Promise<FetchedSection | undefined> {
-  const found = await sectionOctets(store, message, section, partial)
+  const form = asciiHeaders ? message.digest.ascii : undefined
+  const found = await sectionOctets(store, message, section, partial, form)
   return (
     found && {
       octets: found.size,
       open: () => chunks(found),
-      bodyPartStructure: () => structureOf(store, message, section),
+      bodyPartStructure: () => structureOf(store, message, section, form),
       // A message with NUL is not stored as it came (RFC 3516 §6).
       hasNul: false,
+      converted: form !== undefined && isConverted(message.digest, form, section),
     }
   )
 }
@@ -76,11 +78,12 @@ async function storedSection(
 async function decodedSection(
   store: MailStore,
   message: Message,
-  { section, partial }: What,
+  what: What,
 ): Promise<FetchedSection | undefined | 'undecodable'> {
+  const { section, partial } = what
   const leaf = leafOf(message, section)
   // Messages, multiparts and headers have identity encodings only (RFC 2045 §6.4).
-  if (!leaf) return storedSection(store, message, { section, partial })
+  if (!leaf) return storedSection(store, message, what)
   const body = await store.readBlob(message.blob, { start: leaf.bodyStart, end: leaf.bodyEnd })
   const decoded = decodeTransfer(leaf, body)
   if (!decoded) return 'undecodable'
@@ -93,9 +96,22 @@ async function decodedSection(
     octets: octets.length,
     open: () => chunks({ size: octets.length, content: octets }),
     bodyPartStructure: async () =>
-      withIdentityEncoding((await structureOf(store, message, section)) ?? '', measure.result),
+      withIdentityEncoding(
+        (await structureOf(store, message, section, what.asciiHeaders ? message.digest.ascii : undefined)) ??
+          '',
+        measure.result,
+      ),
+    converted: false,
     hasNul: octets.includes(0),
   }
+}
+
+/** Whether one of the fields that are shown otherwise is in the section. */
+function isConverted({ structure }: MessageDigest, form: AsciiForm, section: SectionSpec): boolean {
+  const at = locateSection(structure, section)
+  if (!at) return false
+  const { start, end } = at.kind === 'range' ? at : { start: at.headerStart, end: at.headerEnd }
+  return form.replacements.some((each) => each.start < end && start < each.end)
 }
 
 /** The part whose body the section is, if it has neither parts nor an enclosed message. */
@@ -107,23 +123,23 @@ function leafOf({ digest }: Message, { part, text }: SectionSpec): PartRange | u
   return at && at.parts.length === 0 && !/^(?:multipart|message)\//.test(at.type) ? at : undefined
 }
 
-/** As stored. Of a range of it, the structure of the whole: what it is a range of. */
+/** As it is shown. Of a range of it, the structure of the whole: what it is a range of. */
 async function structureOf(
   store: MailStore,
   message: Message,
   section: SectionSpec,
+  form: AsciiForm | undefined,
 ): Promise<string | undefined> {
   const { digest } = message
-  const part = partStructure(digest.bodyStructure, section.part)
+  const data = form ? { ...form, envelope: form.envelope ?? digest.envelope } : (digest.ascii?.utf8 ?? digest)
+  const part = partStructure(data.bodyStructure, section.part)
   if (section.text === 'TEXT') return section.part.length === 0 ? part : part && enclosedStructure(part)
   if (section.text === undefined && section.part.length > 0) return part
-  const whole = await sectionOctets(store, message, section)
+  const whole = await sectionOctets(store, message, section, undefined, form)
   if (!whole) return undefined
   const measure = new Measure()
   for await (const piece of chunks(whole)) measure.add(piece)
-  return section.text === undefined
-    ? messageStructure(measure.result, digest)
-    : headerStructure(measure.result)
+  return section.text === undefined ? messageStructure(measure.result, data) : headerStructure(measure.result)
 }
 
 async function* chunks({ content }: SectionOctets): AsyncIterable<Uint8Array> {

@@ -25,6 +25,8 @@ export interface SectionRequest {
   readonly partial: { readonly start: Octets; readonly octets: Octets | undefined } | undefined
   /** 'stored': as BODY.PEEK[section] gives them; 'binary': transfer encoding removed (RFC 5524 §3.1). */
   readonly form: 'stored' | 'binary'
+  /** 8-bit header fields as those are shown who do not know them (RFC 3501 §7.4.2, RFC 6855 §8; FE-25). */
+  readonly asciiHeaders?: boolean | undefined
 }
 
 export interface FetchedSection {
@@ -37,6 +39,8 @@ export interface FetchedSection {
   bodyPartStructure(): Promise<OctetString | undefined>
   /** NUL occurs in it: literal8 must carry it (UA-41). */
   readonly hasNul: boolean
+  /** Some of its header fields are not as they are stored, because of asciiHeaders (RFC 4468 §6, 2.6.4). */
+  readonly converted: boolean
 }
 
 export interface Sections {

@@ -59,7 +59,7 @@ const literal = async (imap: RawImap, item: string, uid = 1): Promise<string> =>
   return found ? found[2]!.slice(0, Number(found[1])) : ''
 }
 const value = async (imap: RawImap, item: string): Promise<string> =>
-  new RegExp(`${item} (.*)\\)\r\n`).exec(await imap.command(`FETCH 1 ${item}`))![1]!
+  new RegExp(`${item} ([\\s\\S]*)\\)\r\n`).exec(await imap.command(`FETCH 1 ${item}`))![1]!
 
 test('FE-25, EN-12, U8-07: header fields in ASCII to a client that knows no other, as they are to one that does', async () => {
   const header = await literal(old, 'BODY[HEADER]')
@@ -82,9 +82,55 @@ test('FE-25, EN-12, U8-07: header fields in ASCII to a client that knows no othe
   expect(await literal(knowing, 'BODY[]')).toBe(mail.toString('latin1'))
   expect(await literal(knowing, 'BODY[3]')).toBe(Buffer.from(inner.slice(0, -2)).toString('latin1'))
   for (const imap of [old, knowing]) {
-    expect(await value(imap, 'ENVELOPE')).toMatch(/^[\x00-\x7f]+$/)
     expect(await literal(imap, 'BODY[1]')).toBe(Buffer.from('naïve body').toString('latin1'))
   }
+})
+
+test('EN-12, U8-07, FE-25: ENVELOPE is that of the header that is shown, and UTF-8 to those who know it', async () => {
+  const old8 = await value(old, 'ENVELOPE')
+  expect(old8).toMatch(/^[\x00-\x7f]+$/)
+  // An address that ASCII cannot say is the name of a group, as in the header (RFC 6855 §7), and no encoded word is one.
+  expect(old8).toMatch(
+    /^\(NIL "=\?utf-8\?Q\?d=C3=A9j=C3=A0_vu\?=" \(\("=\?utf-8\?Q\?Zo=C3=AB_Z\?=" NIL "zoe" "example.org"\)\(NIL NIL "=\?utf-8\?B\?[^"]*\?=" NIL\)\(NIL NIL NIL NIL\)\)/,
+  )
+  for (const [, mailbox, host] of old8.matchAll(/\("?[^()]*"? NIL "([^"]*)" "([^"]*)"\)/g))
+    expect(`${mailbox}${host}`).not.toContain('=?')
+  knowing.send('e FETCH 1 (ENVELOPE BODYSTRUCTURE BODY)\r\n')
+  const said = Buffer.from(await knowing.until(/e OK.*\r\n/), 'latin1')
+  const text = said.toString().replace(/\{(\d+)\}\r\n/g, '{$1}')
+  const literalOf = (word: string) => `{${Buffer.byteLength(word)}}${word}`
+  expect(text).toContain(`ENVELOPE (NIL ${literalOf('déjà vu')} ((`)
+  expect(text).toContain(`(NIL NIL ${literalOf('дмитрий')} ${literalOf('пример.рф')})`)
+  expect(text).toContain(`(NIL NIL ${literalOf('α')} "example.org")`)
+  // The enclosed message's, in either of the two structures.
+  expect(
+    text.split(`(NIL ${literalOf('Grüße')} ((${literalOf('Jörg')} NIL "joerg" "example.org"))`).length,
+  ).toBe(3)
+  expect(text).not.toContain('=?')
+})
+
+test('EN-12: octets that are no UTF-8 are an encoded word to everybody', async () => {
+  const other = await loggedIn(server.port)
+  await server.deliver('alice@example.net', 'Latin', Buffer.from('Subject: caf\xe9\r\n\r\nx', 'latin1'))
+  await other.command('ENABLE UTF8=ACCEPT')
+  await other.command('SELECT Latin')
+  expect(await other.command('FETCH 1 ENVELOPE')).toMatch(/ENVELOPE \(NIL "=\?utf-8\?[BQ]\?[^"]+\?=" /)
+  other.end()
+})
+
+test('FE-25, LP-16, UA-43: URLFETCH gives a session what BODY[] gives it', async () => {
+  for (const imap of [old, knowing])
+    for (const section of ['', 'HEADER', '2.MIME', '3', '3.HEADER', '1']) {
+      const rump = `imap://alice%40example.net@mail.example.net/INBOX/;UID=1${section && `/;SECTION=${section}`};URLAUTH=user+alice%40example.net`
+      const [, url] = / "(imap:[^"]*)"\r\n/.exec(await imap.command(`GENURLAUTH "${rump}" INTERNAL`))!
+      const shown = await literal(imap, `BODY[${section}]`)
+      expect(await imap.command(`URLFETCH "${url}"`), section).toContain(` {${shown.length}}\r\n${shown}\r\n`)
+      const extended = await imap.command(`URLFETCH ("${url}" BODYPARTSTRUCTURE BODY)`)
+      expect(extended, section).toContain(` (BODY {${shown.length}}\r\n${shown})\r\n`)
+      const structure = /BODYPARTSTRUCTURE ([\s\S]*) \(BODY /.exec(extended)![1]!
+      if (imap === old) expect(structure, section).toMatch(/^[\x00-\x7f]+$/)
+      if (section === '') expect(structure).toContain(` ${await value(imap, 'ENVELOPE')} (`)
+    }
 })
 
 test('FE-25, FE-10, FE-11, BS-04, BI-03: sizes, parts and partials of what is shown agree with each other', async () => {

@@ -52,12 +52,12 @@ async function tellUrl(session: Session, { url, items }: Wanted): Promise<void> 
   const { urls } = services
   const request = await authorize(url, urls.asker(user.address), services.now(), urls, urls.sources)
   const form = items.has('BINARY') ? 'binary' : 'stored'
-  const decoded = request && (await urls.sources.section({ ...request, form }))
+  // The same octets as BODY.PEEK[] gives this session (LP-16, FE-25).
+  const asked = request && { ...request, asciiHeaders: !session.utf8 }
+  const decoded = asked && (await urls.sources.section({ ...asked, form }))
   // What cannot be decoded has a structure all the same (UA-40).
   const found =
-    decoded === 'undecodable' && request
-      ? await urls.sources.section({ ...request, form: 'stored' })
-      : decoded
+    decoded === 'undecodable' && asked ? await urls.sources.section({ ...asked, form: 'stored' }) : decoded
   if (found === undefined || found === 'undecodable') await urls.failed(user.address)
   else urls.succeeded(user.address)
   // What has to be looked up is looked up before the response begins: it cannot be called off any more then.

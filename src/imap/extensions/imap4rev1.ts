@@ -4,7 +4,7 @@ import type { Extension } from '../extension.ts'
 import { flagsItem, uidItem } from '../fetch/basic-items.ts'
 import { textItem } from '../fetch/item.ts'
 import { bodyItem, bodyPeekItem, rfc822Items } from '../fetch/section-item.ts'
-import { shownForm, shownSize } from '../fetch/shown-form.ts'
+import { shownData, shownSize } from '../fetch/shown-form.ts'
 import { statusItem } from '../status-item.ts'
 
 export const imap4rev1: Extension = {
@@ -27,9 +27,10 @@ export const imap4rev1: Extension = {
     FLAGS: () => flagsItem,
     INTERNALDATE: () => textItem('INTERNALDATE', (m) => dateTime(m.internalDate, m.internalOffsetMinutes)),
     'RFC822.SIZE': () => textItem('RFC822.SIZE', (m, session) => String(shownSize(m, session))),
-    ENVELOPE: () => textItem('ENVELOPE', (m) => m.digest.envelope, ['envelope']),
+    ENVELOPE: () =>
+      textItem('ENVELOPE', (m, session) => shownData(m, session, 'envelope'), ['envelope', 'ascii']),
     BODYSTRUCTURE: () =>
-      textItem('BODYSTRUCTURE', (m, session) => (shownForm(m, session) ?? m.digest).bodyStructure, [
+      textItem('BODYSTRUCTURE', (m, session) => shownData(m, session, 'bodyStructure'), [
         'bodyStructure',
         'ascii',
       ]),

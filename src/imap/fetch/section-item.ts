@@ -5,7 +5,7 @@ import { type ParsedSection, type Partial, partialSpec, sectionSpec } from '../.
 import type { CommandInput } from '../../wire/imap/tokens.ts'
 import type { Session } from '../session.ts'
 import type { FetchItem, ItemValue } from './item.ts'
-import { shownForm } from './shown-form.ts'
+import { shownData, shownForm } from './shown-form.ts'
 
 export const bodyItem = (input: CommandInput): FetchItem =>
   input.peek() === '['
@@ -13,7 +13,7 @@ export const bodyItem = (input: CommandInput): FetchItem =>
     : {
         label: 'BODY',
         digest: ['body', 'ascii'],
-        text: (m, session) => `BODY ${(shownForm(m, session) ?? m.digest).body}`,
+        text: (m, session) => `BODY ${shownData(m, session, 'body')}`,
       }
 
 export const bodyPeekItem = (input: CommandInput): FetchItem => sectionItem(input, true)

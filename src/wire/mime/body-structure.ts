@@ -1,14 +1,18 @@
 /** BODY and BODYSTRUCTURE (RFC 3501 §7.4.2; BS-01 to BS-18), from the scanner's tree. */
-import { decodeWords } from './encoded-words.ts'
 import { envelopeOf } from './envelope.ts'
-import { asciiSafe, nstring, quotedOrLiteral } from './imap-strings.ts'
+import { asciiSafe, nstring, quotedOrLiteral, type Shown } from './imap-strings.ts'
 import { isMessageNode, isOpaque, type MimeNode } from './node.ts'
 import { type Parameter, parseDisposition } from './parameters.ts'
 import { fieldValue } from './scan.ts'
 
-export function bodyStructureOf(octets: Uint8Array, node: MimeNode, extended: boolean): string {
+export function bodyStructureOf(
+  octets: Uint8Array,
+  node: MimeNode,
+  extended: boolean,
+  shown: Shown = asciiSafe,
+): string {
   const opaque = isOpaque(node)
-  if (node.type === 'multipart' && !opaque) return multipart(octets, node, extended)
+  if (node.type === 'multipart' && !opaque) return multipart(octets, node, extended, shown)
   // MESSAGE/RFC822 with basic fields only is illegal, and so is a multipart of nothing (BS-16).
   const type = opaque ? 'APPLICATION' : node.type.toUpperCase()
   const subtype = opaque ? 'OCTET-STREAM' : node.subtype.toUpperCase()
@@ -17,31 +21,35 @@ export function bodyStructureOf(octets: Uint8Array, node: MimeNode, extended: bo
     quotedOrLiteral(subtype),
     parameters(defaulted(node)),
     nstring(fieldValue(octets, node, 'Content-ID')),
-    header(octets, node, 'Content-Description'),
+    header(octets, node, 'Content-Description', shown),
     quotedOrLiteral(node.encoding.toUpperCase()),
     String(node.bodyEnd - node.bodyStart),
   ]
   const inner = node.parts[0]
   if (isMessageNode(node) && inner)
-    fields.push(envelopeOf(octets, inner), bodyStructureOf(octets, inner, extended), String(node.lines))
+    fields.push(
+      envelopeOf(octets, inner, shown),
+      bodyStructureOf(octets, inner, extended, shown),
+      String(node.lines),
+    )
   else if (node.type === 'text') fields.push(String(node.lines))
-  if (extended) fields.push(header(octets, node, 'Content-MD5'), ...common(octets, node))
+  if (extended) fields.push(header(octets, node, 'Content-MD5', shown), ...common(octets, node, shown))
   return `(${fields.join(' ')})`
 }
 
-function multipart(octets: Uint8Array, node: MimeNode, extended: boolean): string {
+function multipart(octets: Uint8Array, node: MimeNode, extended: boolean, shown: Shown): string {
   // A list without a body inside would be illegal: an empty text part stands in (BS-14).
   const parts =
     node.parts.length === 0
       ? `("TEXT" "PLAIN" ("CHARSET" "US-ASCII") NIL NIL "7BIT" 0 0${extended ? ' NIL NIL NIL NIL' : ''})`
-      : node.parts.map((part) => bodyStructureOf(octets, part, extended)).join('')
+      : node.parts.map((part) => bodyStructureOf(octets, part, extended, shown)).join('')
   const fields = [quotedOrLiteral(node.subtype.toUpperCase())]
-  if (extended) fields.push(parameters(node.params), ...common(octets, node))
+  if (extended) fields.push(parameters(node.params), ...common(octets, node, shown))
   return `(${parts} ${fields.join(' ')})`
 }
 
 /** Disposition, language, location: the end of both extension lists (BS-03). */
-function common(octets: Uint8Array, node: MimeNode): string[] {
+function common(octets: Uint8Array, node: MimeNode, shown: Shown): string[] {
   const given = fieldValue(octets, node, 'Content-Disposition')
   const { disposition, params } =
     given === undefined ? { disposition: '', params: [] } : parseDisposition(given)
@@ -57,13 +65,13 @@ function common(octets: Uint8Array, node: MimeNode): string[] {
       : languages.length === 1
         ? quotedOrLiteral(only)
         : `(${languages.map(quotedOrLiteral).join(' ')})`,
-    header(octets, node, 'Content-Location'),
+    header(octets, node, 'Content-Location', shown),
   ]
 }
 
-const header = (octets: Uint8Array, node: MimeNode, name: string): string => {
+const header = (octets: Uint8Array, node: MimeNode, name: string, shown: Shown): string => {
   const value = fieldValue(octets, node, name)
-  return nstring(value === undefined ? undefined : asciiSafe(value, decodeWords))
+  return nstring(value === undefined ? undefined : shown(value))
 }
 
 /** A text part without charset is US-ASCII (BS-01, BS-07). */

@@ -6,6 +6,7 @@ import { bodyStructureOf } from './body-structure.ts'
 import { parseDate } from './date.ts'
 import { decodeWords } from './encoded-words.ts'
 import { envelopeOf } from './envelope.ts'
+import { utf8Safe } from './imap-strings.ts'
 import { keysOf } from './keys.ts'
 import { isOpaque, type MimeNode, storeScanLimits } from './node.ts'
 import { previewOf } from './preview.ts'
@@ -46,6 +47,12 @@ function asciiForm(octets: Uint8Array, node: MimeNode): { readonly ascii?: Ascii
   return {
     ascii: {
       size: shown.length,
+      envelope: envelopeOf(shown, shownNode),
+      utf8: {
+        envelope: envelopeOf(octets, node, utf8Safe),
+        bodyStructure: bodyStructureOf(octets, node, true, utf8Safe),
+        body: bodyStructureOf(octets, node, false, utf8Safe),
+      },
       bodyStructure: bodyStructureOf(shown, shownNode, true),
       body: bodyStructureOf(shown, shownNode, false),
       structure: rangeOf(shownNode),

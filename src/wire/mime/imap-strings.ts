@@ -1,4 +1,6 @@
 /** IMAP strings inside stored FETCH data (RFC 3501 §4.3): quoted where that is legal, else a literal. Octet strings. */
+import { isUtf8 } from 'node:buffer'
+import { decodeWords } from './encoded-words.ts'
 
 export const quotedOrLiteral = (octets: string): string => {
   if (!/[\x00\r\n\x80-\xff]/.test(octets)) return `"${octets.replace(/["\\]/g, '\\$&')}"`
@@ -10,6 +12,13 @@ export const quotedOrLiteral = (octets: string): string => {
 export const nstring = (octets: string | undefined): string =>
   octets === undefined ? 'NIL' : quotedOrLiteral(octets)
 
+/** How a value of a header field is shown. */
+export type Shown = (octets: string) => string
+
 /** Unicode as an encoded word when it is not ASCII: what a client without UTF-8 may be shown (EN-12, BS-11). */
-export const asciiSafe = (octets: string, decode: (octets: string) => string): string =>
-  /[\x80-\xff]/.test(octets) ? `=?utf-8?B?${Buffer.from(decode(octets)).toString('base64')}?=` : octets
+export const asciiSafe: Shown = (octets) =>
+  /[\x80-\xff]/.test(octets) ? `=?utf-8?B?${Buffer.from(decodeWords(octets)).toString('base64')}?=` : octets
+
+/** UTF-8 as it stands (RFC 6532 §3.2); what is neither that nor ASCII is for nobody. */
+export const utf8Safe: Shown = (octets) =>
+  isUtf8(Buffer.from(octets, 'latin1')) ? octets : asciiSafe(octets)
