@@ -4,12 +4,13 @@ import { writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { hostPort } from '../../../config.ts'
 import { Fault } from '../../../model/fault.ts'
-import { bundledSettings, findCases } from '../case-folder.ts'
+import { bundledSettings, type Case, findCases } from '../case-folder.ts'
 import type { ConformOptions } from '../command.ts'
 import { jsonOf, junitOf, leftOutLine, lineOf } from '../results.ts'
 import type { CaseResult } from '../run-case.ts'
 import { withoutMark } from './live-input.ts'
-import { runLive, type Target } from './run-live.ts'
+import { playInRounds } from './rounds.ts'
+import type { Target } from './run-live.ts'
 import { whyNot } from './runnable.ts'
 import { openSinks, type SinkPlaces } from './sinks.ts'
 import { targetConfig } from './target-config.ts'
@@ -75,19 +76,21 @@ export async function conformTarget(
     throw new Fault('in-use', `cannot listen for what comes out: ${why}`, { cause: error })
   })
   const results: CaseResult[] = []
+  const runnable: Case[] = []
   const leftOut: { id: string; reason: string }[] = []
+  for (const one of cases) {
+    const reason = whyNot(one)
+    if (reason === undefined) runnable.push(one)
+    else {
+      leftOut.push({ id: one.json.id, reason })
+      out(leftOutLine(one.json, reason))
+    }
+  }
   try {
-    for (const one of cases) {
-      const reason = whyNot(one)
-      if (reason !== undefined) {
-        leftOut.push({ id: one.json.id, reason })
-        out(leftOutLine(one.json, reason))
-        continue
-      }
-      const result = await runLive(one, target, sinks)
+    await playInRounds(runnable, target, sinks, (result) => {
       results.push(result)
       out(lineOf(result))
-    }
+    })
   } finally {
     sinks.close()
   }

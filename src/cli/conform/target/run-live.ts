@@ -27,13 +27,21 @@ export interface Target {
   readonly token: string
 }
 
+/** How a case is played. */
+export interface Play {
+  /** For what must not come out; 0: the next case may begin at once. */
+  readonly quietMs: number
+  /** Of the plays of this run: each has ids of its own. */
+  readonly number: number
+}
+
 /** Times may differ by this and by what the run waits. */
 const toleranceMs = 60_000
 
-export async function runLive(one: Case, target: Target, sinks: Sinks): Promise<CaseResult> {
+export async function runLive(one: Case, target: Target, sinks: Sinks, play: Play): Promise<CaseResult> {
   const out: string[] = []
   try {
-    await differences(one, target, sinks, out)
+    await differences(one, target, sinks, play, out)
   } catch (error) {
     out.push(`stopped: ${error instanceof Error ? error.message : String(error)}`)
   }
@@ -41,9 +49,15 @@ export async function runLive(one: Case, target: Target, sinks: Sinks): Promise<
   return { id, title, pass: out.length === 0, rules: covers, diff: out.join('\n') }
 }
 
-async function differences(one: Case, target: Target, sinks: Sinks, out: string[]): Promise<void> {
+async function differences(
+  one: Case,
+  target: Target,
+  sinks: Sinks,
+  play: Play,
+  out: string[],
+): Promise<void> {
   const sentAt = Date.now()
-  const input = liveInput(target.token, one.json.id, one.clock, sentAt)
+  const input = liveInput(target.token, `${one.json.id}x${play.number}`, one.clock, sentAt)
   const context: LiveContext = {
     clock: one.clock,
     sentAt,
@@ -63,7 +77,7 @@ async function differences(one: Case, target: Target, sinks: Sinks, out: string[
     renaming = cmp.renaming
   }
   const numbers = numbersOf(one)
-  await sinks.settled(numbers.length, target.waitMs, target.quietMs)
+  await sinks.settled(numbers.length, target.waitMs, play.quietMs)
 
   const left = [...sinks.items]
   for (const n of numbers) {

@@ -17,6 +17,8 @@ export interface Sinks {
   /** Forgets what came, and answers as this case says from now on. */
   begin(one: Case): void
   readonly items: readonly Item[]
+  /** How many items have come since the listeners were opened. */
+  readonly count: number
   /** Resolves when `count` items are there and none has come for `quietMs`, or after `waitMs`. */
   settled(count: number, waitMs: number, quietMs: number): Promise<void>
   close(): void
@@ -29,7 +31,9 @@ export async function openSinks(
 ): Promise<Sinks> {
   let current: Case | undefined
   let items: Item[] = []
+  let count = 0
   let lastAt = performance.now()
+  let waiting: (() => void) | undefined
   const opened: Sink[] = []
 
   /** Number of the next expected item of this way that has not come. */
@@ -40,7 +44,9 @@ export async function openSinks(
   }
   const took = (item: Item): void => {
     items.push(item)
+    count++
     lastAt = performance.now()
+    waiting?.()
   }
   const smtpVia = (peer: string): string => `${settingsOf.peers[peer]?.interface ?? 'smtp'}:${peer}`
 
@@ -98,16 +104,30 @@ export async function openSinks(
       current = one
       items = []
       lastAt = performance.now()
+      for (const sink of opened) sink.changed?.()
     },
     get items() {
       return items
     },
-    async settled(count, waitMs, quietMs) {
+    get count() {
+      return count
+    },
+    async settled(wanted, waitMs, quietMs) {
       const begun = performance.now()
-      while (performance.now() - begun < waitMs + quietMs) {
-        const quiet = performance.now() - lastAt >= quietMs && performance.now() - begun >= quietMs
-        if (quiet && (items.length >= count || performance.now() - begun >= waitMs)) return
-        await new Promise((resolve) => setTimeout(resolve, 20))
+      for (;;) {
+        const now = performance.now()
+        const quietAt = Math.max(lastAt, begun) + quietMs
+        const end = items.length >= wanted ? quietAt : Math.max(quietAt, begun + waitMs)
+        const left = Math.min(end, begun + waitMs + quietMs) - now
+        if (left <= 0) return
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, left)
+          waiting = () => {
+            clearTimeout(timer)
+            resolve()
+          }
+        })
+        waiting = undefined
       }
     },
     close() {

@@ -15,6 +15,8 @@ export interface SmtpSinkBehaviour {
 export interface Sink {
   /** host:port */
   readonly address: string
+  /** Another case has begun: a connection that was shown other keywords than it has, and that rests, is ended. */
+  changed?(): void
   close(): void
 }
 
@@ -22,12 +24,11 @@ export interface Sink {
 const maxOctets = 64 * 1_048_576
 
 export async function smtpSink(listen: string, behaviour: SmtpSinkBehaviour): Promise<Sink> {
-  const sockets = new Set<Socket>()
+  const sockets = new Map<Socket, () => void>()
   const server = createServer((socket) => {
-    sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
     socket.on('error', () => {})
-    converse(socket, behaviour)
+    sockets.set(socket, converse(socket, behaviour))
   })
   const { host, port } = hostPort(listen)
   await new Promise<void>((resolve, reject) => {
@@ -37,21 +38,26 @@ export async function smtpSink(listen: string, behaviour: SmtpSinkBehaviour): Pr
   const bound = server.address()
   return {
     address: `${host}:${typeof bound === 'object' && bound ? bound.port : port}`,
+    changed() {
+      for (const endIfStale of sockets.values()) endIfStale()
+    },
     close() {
       server.close()
-      for (const socket of sockets) socket.destroy()
+      for (const socket of sockets.keys()) socket.destroy()
     },
   }
 }
 
 type Path = OutgoingEnvelope['rcptTo'][number]
 
-function converse(socket: Socket, behaviour: SmtpSinkBehaviour): void {
+/** Answers what comes; the function ends the connection if it rests and knows other keywords than those of now. */
+function converse(socket: Socket, behaviour: SmtpSinkBehaviour): () => void {
   let buffer = Buffer.alloc(0)
   let mailFrom: OutgoingEnvelope['mailFrom'] | undefined
   let rcptTo: Path[] = []
   let taken = 0
   let inData = false
+  let shown: string | undefined
   const say = (line: string): void => void socket.write(`${line}\r\n`)
   say('220 conform ESMTP')
 
@@ -80,6 +86,7 @@ function converse(socket: Socket, behaviour: SmtpSinkBehaviour): void {
     const verb = /^[A-Za-z]*/.exec(line)?.[0].toUpperCase() ?? ''
     if (verb === 'EHLO') {
       const lines = ['conform', ...behaviour.keywords()]
+      shown = lines.join('\n')
       lines.forEach((text, i) => {
         say(`250${i < lines.length - 1 ? '-' : ' '}${text}`)
       })
@@ -128,6 +135,12 @@ function converse(socket: Socket, behaviour: SmtpSinkBehaviour): void {
     }
   })
   socket.on('close', reset)
+  return () => {
+    const stale = shown !== undefined && shown !== ['conform', ...behaviour.keywords()].join('\n')
+    if (!stale || inData || mailFrom) return
+    say('421 4.3.2 the case is over')
+    socket.end()
+  }
 }
 
 /** `RCPT TO:<path> KEY=VALUE ...` */
