@@ -28,8 +28,7 @@ const forms: Readonly<Record<string, Form>> = {
 export async function runMatrix(one: Case): Promise<readonly string[]> {
   const { form, rows } = one.parsed<{ form: string; rows: readonly Row[] }>('pairs.json')
   const run = forms[form]
-  if (!run) return [`the form ${form} is not built yet`]
-  if (rows.length === 0) return ['the matrix has no rows']
+  if (!run) return [`pairs.json: no form is called ${form}, expected one of ${Object.keys(forms).join(', ')}`]
   return run(one, rows)
 }
 

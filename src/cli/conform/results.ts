@@ -6,7 +6,8 @@ export const lineOf = (result: CaseResult): string => {
   const head = `${result.pass ? 'ok  ' : 'FAIL'} ${result.id}  ${result.title}\n`
   if (result.pass) return head
   const diff = result.diff.split('\n').map((line) => `       ${line}\n`)
-  return `${head}     rules: ${result.rules.join(', ')}\n${diff.join('')}`
+  const rules = result.rules.length > 0 ? `     rules: ${result.rules.join(', ')}\n` : ''
+  return `${head}${rules}${diff.join('')}`
 }
 
 /** A case that cannot be run against a live gateway. */

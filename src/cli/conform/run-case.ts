@@ -1,4 +1,5 @@
 /** Runs one worked case through the gateway and compares all that left it (fixtures/rfc4356/README.md). */
+import { Fault } from '../../model/fault.ts'
 import { giveUpMs } from '../../queue/schedule.ts'
 import type { Case } from './case-folder.ts'
 import { compareItem, compareReply, compareResponse, hasItem, summary } from './compare-items.ts'
@@ -28,9 +29,11 @@ export const inOnePiece: Cut = (octets) => [octets]
 export async function runCase(one: Case, cut: Cut = inOnePiece): Promise<CaseResult> {
   let out: readonly string[]
   try {
-    out = await differences(one, cut)
+    out = one.problems.length > 0 ? one.problems : await differences(one, cut)
   } catch (error) {
-    out = [`stopped: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`]
+    // A Fault tells the user what is wrong with the input; anything else is a bug, and where it stands is told.
+    const why = error instanceof Fault ? error.message : error instanceof Error ? error.stack : String(error)
+    out = [`stopped: ${why}`]
   }
   const { id, title, covers } = one.json
   return { id, title, pass: out.length === 0, rules: covers, diff: out.join('\n') }

@@ -4,8 +4,8 @@ import { writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { hostPort } from '../../../config.ts'
 import { Fault } from '../../../model/fault.ts'
-import { bundledSettings, type Case, findCases } from '../case-folder.ts'
-import type { ConformOptions } from '../command.ts'
+import { bundledSettings, type Case } from '../case-folder.ts'
+import { type ConformOptions, chosenCases } from '../command.ts'
 import { jsonOf, junitOf, leftOutLine, lineOf } from '../results.ts'
 import type { CaseResult } from '../run-case.ts'
 import { withoutMark } from './live-input.ts'
@@ -61,8 +61,8 @@ export async function conformTarget(
     out(targetConfig(target, places))
     return 0
   }
-  const only = options.only && options.only.length > 0 ? new Set(options.only) : undefined
-  const cases = findCases(dirs).filter((one) => !only || only.has(one.json.id))
+  const { cases, missing } = chosenCases(dirs, options.only ?? [])
+  for (const id of missing) out(`no case has the id ${id}\n`)
   await reachable(
     'MM7',
     target.mm7.hostname,
@@ -98,8 +98,8 @@ export async function conformTarget(
   out(`${results.length - failed} passed, ${failed} failed, ${leftOut.length} left out\n`)
   if (options.json !== undefined) await writeFile(options.json, jsonOf(results, leftOut))
   if (options.junit !== undefined) await writeFile(options.junit, junitOf(results))
-  if (results.length === 0) return 2
-  return failed === 0 ? 0 : 1
+  if (failed > 0) return 1
+  return results.length === 0 || missing.length > 0 ? 2 : 0
 }
 
 function targetOf(options: TargetOptions): Target {

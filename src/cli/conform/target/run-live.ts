@@ -41,7 +41,8 @@ const toleranceMs = 60_000
 export async function runLive(one: Case, target: Target, sinks: Sinks, play: Play): Promise<CaseResult> {
   const out: string[] = []
   try {
-    await differences(one, target, sinks, play, out)
+    if (one.problems.length > 0) out.push(...one.problems)
+    else await differences(one, target, sinks, play, out)
   } catch (error) {
     out.push(`stopped: ${error instanceof Error ? error.message : String(error)}`)
   }
