@@ -30,16 +30,31 @@ const junit = new XMLBuilder({
   suppressEmptyNode: true,
 })
 
-export function junitOf(results: readonly CaseResult[]): string {
-  const testcase = results.map((r) => ({
+export function junitOf(
+  results: readonly CaseResult[],
+  leftOut: readonly { readonly id: string; readonly reason: string }[] = [],
+): string {
+  const run = results.map((r) => ({
     '@classname': 'conform',
     '@name': legal(`${r.id} ${r.title}`),
     ...(r.pass ? {} : { failure: { '@message': legal(r.rules.join(', ')), '#text': legal(r.diff) } }),
   }))
+  const skipped = leftOut.map(({ id, reason }) => ({
+    '@classname': 'conform',
+    '@name': legal(id),
+    skipped: { '@message': legal(reason) },
+  }))
+  const testcase = [...run, ...skipped]
   const failures = results.filter((r) => !r.pass).length
   return junit.build({
     '?xml': { '@version': '1.0', '@encoding': 'UTF-8' },
-    testsuite: { '@name': 'conform', '@tests': results.length, '@failures': failures, testcase },
+    testsuite: {
+      '@name': 'conform',
+      '@tests': testcase.length,
+      '@failures': failures,
+      '@skipped': skipped.length,
+      testcase,
+    },
   })
 }
 

@@ -97,7 +97,7 @@ export async function conformTarget(
   const failed = results.filter((r) => !r.pass).length
   out(`${results.length - failed} passed, ${failed} failed, ${leftOut.length} left out\n`)
   if (options.json !== undefined) await writeFile(options.json, jsonOf(results, leftOut))
-  if (options.junit !== undefined) await writeFile(options.junit, junitOf(results))
+  if (options.junit !== undefined) await writeFile(options.junit, junitOf(results, leftOut))
   if (failed > 0) return 1
   return results.length === 0 || missing.length > 0 ? 2 : 0
 }
