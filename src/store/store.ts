@@ -304,6 +304,18 @@ export interface AccountChange {
   readonly events: readonly StoreEvent[]
   /** As given to write(): the session that made the change (NT-30). undefined: delivery, or nobody's. */
   readonly origin: number | undefined
+  /** Of a change of the flags of a few messages, and of nothing else: what the writer knows need not be read. */
+  readonly flagged?: Flagged | undefined
+}
+
+export interface Flagged {
+  readonly mailbox: MailboxId
+  /** The mailbox's highestModSeq before the change. */
+  readonly before: ModSeq
+  /** What of the mailbox may have changed with it. */
+  readonly counters: Pick<Mailbox, 'unseen' | 'deleted' | 'deletedOctets' | 'highestModSeq' | 'keywords'>
+  /** In UID order. */
+  readonly messages: readonly Pick<Message, 'uid' | 'modSeq' | 'flags'>[]
 }
 
 /** UID sets are as short as they can be. `implied`: told by another event of the same change (NT-06). */

@@ -3,7 +3,7 @@
  * memory, and written back by finish(), which also asks the quota.
  */
 import { Fault } from '../../model/fault.ts'
-import type { StoreEvent } from '../../store/store.ts'
+import type { Flagged, StoreEvent } from '../../store/store.ts'
 import type { Touched } from './requests.ts'
 import { asNumber, asText, type Row, type Statements } from './statements.ts'
 
@@ -57,6 +57,8 @@ export class AccountWrite {
   readonly events: StoreEvent[] = []
   readonly #boxes = new Map<number, Box>()
   readonly #touched = new Set<number>()
+  #touches = 0
+  #flagged: Omit<Flagged, 'counters'> | undefined
   #account: AccountRow | undefined
 
   constructor(context: WriteContext, account: number) {
@@ -125,6 +127,20 @@ export class AccountWrite {
   /** Messages of the mailbox changed: its row is written, and watchers are told. */
   touch(mailbox: number): void {
     this.#touched.add(mailbox)
+    this.#touches += 1
+  }
+
+  /** The touch that was just reported changed these flags and nothing else. */
+  flagged(change: Omit<Flagged, 'counters'>): void {
+    this.#flagged = change
+  }
+
+  #onlyFlagged(): Flagged | undefined {
+    const change = this.#flagged
+    const box = change && this.#boxes.get(change.mailbox)
+    if (!box || this.#touches > 1) return undefined
+    const { unseen, deleted, deletedOctets, highestModSeq, keywords } = box
+    return { ...change, counters: { unseen, deleted, deletedOctets, highestModSeq, keywords } }
   }
 
   /** The mailbox row is about to go; what was counted of it counts no more. */
@@ -184,6 +200,7 @@ export class AccountWrite {
       names: this.events.some((event) => nameKinds.has(event.kind)),
       events: this.events,
       origin,
+      flagged: this.#onlyFlagged(),
     }
   }
 

@@ -114,11 +114,11 @@ export async function openSqlite(folder: string, options: EngineOptions = {}): P
     write: (body, octets = []) => writer.write(body, octets),
     async snapshot(fn) {
       const sql = idle.pop() ?? connect()
-      sql.db.exec('BEGIN')
+      sql.run('BEGIN')
       try {
         return await fn(sql)
       } finally {
-        sql.db.exec('COMMIT')
+        sql.run('COMMIT')
         if (idle.length < 16) idle.push(sql)
         else sql.db.close()
       }

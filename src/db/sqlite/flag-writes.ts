@@ -1,11 +1,14 @@
 /** STORE (RFC 3501 §6.4.6, RFC 7162 §3.1.3). Messages with the same flags before have the same flags after: one statement. */
 import { Fault } from '../../model/fault.ts'
-import type { FlagChange, UidSet } from '../../store/store.ts'
+import type { FlagChange, ModSeq, UidSet } from '../../store/store.ts'
 import type { AccountWrite, Box } from './account-write.ts'
 import { flagList, isDeleted, isSeen, maxFlags, spelt } from './flags.ts'
 import type { FlagsAnswer } from './requests.ts'
 import type { Tuple } from './statements.ts'
 import { runsOf } from './uid-runs.ts'
+
+/** Messages whose flags go along with the news of the change; of more, those who want them read them. */
+const maxTold = 100
 
 interface Group {
   readonly before: string
@@ -61,10 +64,26 @@ export function changeFlags(
   if (modSeq === undefined) return answer
   const touched = [...groups.values()].filter((group) => group.uids.length > 0)
   for (const group of touched) update(write, mailbox, ranges, change, group, modSeq, touched.length, rowCount)
+  const before = box.highestModSeq
   box.highestModSeq = modSeq
   write.touch(mailbox)
+  noteFlagged(write, mailbox, before, touched, modSeq)
   tellFlags(write, mailbox, touched)
   return answer
+}
+
+function noteFlagged(
+  write: AccountWrite,
+  mailbox: number,
+  before: ModSeq,
+  groups: readonly Group[],
+  modSeq: ModSeq,
+): void {
+  if (groups.reduce((sum, { uids }) => sum + uids.length, 0) > maxTold) return
+  const messages = groups.flatMap(({ after, uids }) =>
+    uids.map((uid) => ({ uid, modSeq, flags: flagList(after) })),
+  )
+  write.flagged({ mailbox, before, messages: messages.sort((a, b) => a.uid - b.uid) })
 }
 
 /**

@@ -46,7 +46,6 @@ const segments = new SegmentWriter(folder, segmentOctets, {
 
 const expungedRuns = new ExpungedRuns(sql)
 let waiting: WriteRequest[] = []
-let scheduled = false
 
 port.on('message', (message: WriteRequest | 'close') => {
   if (message === 'close') {
@@ -58,12 +57,7 @@ port.on('message', (message: WriteRequest | 'close') => {
     return
   }
   waiting.push(message)
-  if (scheduled) return
-  scheduled = true
-  setImmediate(() => {
-    scheduled = false
-    flush()
-  })
+  flush()
 })
 
 function flush(): void {
@@ -107,13 +101,15 @@ function attempt(group: readonly WriteRequest[]): WriteBatch {
   const places = segments.append(payloads)
   const answers: WriteAnswer[] = []
   const touched: Touched[] = []
-  db.exec('BEGIN IMMEDIATE')
+  // A request that is alone needs no savepoint: what it did goes with the transaction.
+  const alone = group.length === 1
+  sql.run('BEGIN IMMEDIATE')
   try {
     let at = 0
     for (const request of group) {
       const first = at
       at += request.octets.length
-      sql.run('SAVEPOINT request')
+      if (!alone) sql.run('SAVEPOINT request')
       try {
         const blobs = places.slice(first, at).map((place) => {
           const id = nextBlob++
@@ -127,13 +123,13 @@ function attempt(group: readonly WriteRequest[]): WriteBatch {
           return id
         })
         const done = run(request.body, blobs)
-        sql.run('RELEASE request')
+        if (!alone) sql.run('RELEASE request')
         answers.push({ id: request.id, value: done.value })
         touched.push(...done.touched)
       } catch (error) {
         // A full disk ends the whole transaction; there is nothing to roll back to then.
         if (!db.isTransaction) throw error
-        db.exec('ROLLBACK TO request; RELEASE request')
+        db.exec(alone ? 'ROLLBACK; BEGIN IMMEDIATE' : 'ROLLBACK TO request; RELEASE request')
         if (error instanceof OverQuota) touched.push(error.touched)
         answers.push({
           id: request.id,
@@ -144,7 +140,7 @@ function attempt(group: readonly WriteRequest[]): WriteBatch {
         })
       }
     }
-    db.exec('COMMIT')
+    sql.run('COMMIT')
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK')
     throw error

@@ -5,6 +5,7 @@
 import type {
   AccountChange,
   AccountId,
+  Flagged,
   Mailbox,
   MailboxId,
   MailStore,
@@ -115,10 +116,26 @@ export class SharedMailbox {
 
   /** A commit touched the mailbox. */
   touched(change: AccountChange): void {
-    this.#dirty = true
+    const { flagged } = change
+    if (flagged?.mailbox === this.id && flagged.before === this.modSeq && !this.dirty) this.#flag(flagged)
+    else this.#dirty = true
     this.#log.push(change)
     if (this.#log.length > maxLog) this.#logFrom = this.#log.shift()?.modSeq ?? 0
     if (this.listeners.size > 0 && !this.#announcing) void this.#announce()
+  }
+
+  /** The state moves by what the change tells itself: it is the next one after the state, and nothing is to be read. */
+  #flag({ counters, messages }: Flagged): void {
+    const { modSeq: from, uidNext, uids, mailbox } = this.#state
+    const to = counters.highestModSeq
+    const { keywords } = counters
+    this.#state = { modSeq: to, uidNext, uids, mailbox: { ...mailbox, ...counters } }
+    this.#move({ from, to, uids, uidNext, added: [], changed: messages, vanished: [], keywords })
+  }
+
+  #move(delta: Delta): void {
+    this.#deltas = new Map([[delta.from, Promise.resolve(delta)]])
+    this.#latest = delta
   }
 
   /** Messages whose flags others than `origin` changed since; undefined: that is no longer known. */
@@ -215,8 +232,7 @@ export class SharedMailbox {
       const uids = before.uids.minus(changes.vanished).plus(changes.added.map((m) => m.uid))
       const delta = { ...changes, uids }
       this.#state = { modSeq: delta.to, uidNext: delta.uidNext, uids: delta.uids, mailbox }
-      this.#deltas = new Map([[before.modSeq, Promise.resolve(delta)]])
-      this.#latest = delta
+      this.#move(delta)
     })
   }
 
