@@ -26,6 +26,7 @@ import { Mm4Answers } from './queue/mm4-answers.ts'
 import { createRunner, type Runner } from './queue/runner.ts'
 import { type Acceptor, createAcceptor } from './routing/accept.ts'
 import { createReporter } from './routing/reports.ts'
+import { createRequeue } from './routing/requeue.ts'
 import { createSenders } from './routing/senders.ts'
 import { createSubmitted } from './routing/submission.ts'
 import { tlsPair } from './tls.ts'
@@ -107,7 +108,10 @@ export function assemble(
     ...(metrics ? { onSettled: metrics.settled } : {}),
   })
   const submitted = createSubmitted(acceptor, ids)
-  return { acceptor, submitted, runner, operations: createOperations({ ...engine, runner, now }) }
+  const { recipients: maxRecipients } = config.limits
+  const requeue = createRequeue({ settings: config, spool, acceptor, maxRecipients })
+  const operations = createOperations({ ...engine, runner, requeue, now })
+  return { acceptor, submitted, runner, operations }
 }
 
 /**
@@ -152,7 +156,7 @@ async function start(
   const tls = await tlsPair(config.tls, folder, gateway.host)
   await configuredAccounts(config, engine)
 
-  const metrics = createMetrics(spool)
+  const metrics = createMetrics(spool, now)
   const { acceptor, submitted, runner, operations } = assemble(engine, config, log, options, metrics)
   const mm7Options = {
     settings: config,

@@ -68,6 +68,18 @@ export function mountApi(
     api.post<{ Params: { id: string }; Body: unknown }>('/api/queue/:id/bounce', async (request) => ({
       recipients: await operations.bounce(request.params.id, textOf(request.body, 'reason')),
     }))
+    api.post<{ Params: { id: string }; Body: unknown }>('/api/queue/:id/hold', async (request) => ({
+      deliveries: await operations.hold(request.params.id, textOf(request.body, 'reason')),
+    }))
+    api.post<{ Params: { id: string } }>('/api/queue/:id/release', async ({ params }) => ({
+      deliveries: await operations.release(params.id),
+    }))
+    api.post<{ Params: { id: string }; Body: unknown }>('/api/queue/:id/cancel', async (request) => ({
+      recipients: await operations.cancel(request.params.id, textOf(request.body, 'reason')),
+    }))
+    api.post<{ Params: { id: string } }>('/api/queue/:id/requeue', async ({ params }) =>
+      operations.requeue(params.id),
+    )
     api.get('/api/accounts', async () => operations.accounts())
     api.post<{ Body: unknown }>('/api/accounts', async ({ body }) => {
       await operations.addAccount(textOf(body, 'address'), passwordOf(body))

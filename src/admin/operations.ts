@@ -5,6 +5,7 @@ import { Fault } from '../model/fault.ts'
 import type { DeliveryRecord, QueueEntry } from '../model/queue.ts'
 import type { Runner } from '../queue/runner.ts'
 import type { Spool } from '../queue/spool.ts'
+import type { Requeued } from '../routing/requeue.ts'
 import type { MailStore, Quota } from '../store/store.ts'
 
 export interface QueueItem {
@@ -17,10 +18,18 @@ export interface Operations {
   queue(filter: { readonly all: boolean; readonly limit: number }): Promise<readonly QueueItem[]>
   /** @throws Fault 'not-found' */
   queueEntry(queueId: string): Promise<QueueItem>
-  /** Deferred and held deliveries become due now. @throws Fault 'not-found' */
+  /** Deferred deliveries become due now. Faults: 'not-found'; 'in-use' when the operator holds them. */
   retry(queueId: string): Promise<void>
   /** Gives the open recipients up; the sender gets a DSN. Resolves to how many. Faults: 'not-found', 'in-use'. */
   bounce(queueId: string, reason: string): Promise<number>
+  /** Keeps the open deliveries from being tried until they are let go. Resolves to how many. @throws Fault 'not-found' */
+  hold(queueId: string, reason: string): Promise<number>
+  /** Ends a hold, also that of a dead letter. Resolves to how many deliveries were held. @throws Fault 'not-found' */
+  release(queueId: string): Promise<number>
+  /** Ends the open recipients; nobody is told. Resolves to how many. Faults: 'not-found', 'in-use'. */
+  cancel(queueId: string, reason: string): Promise<number>
+  /** Its open recipients go by today's routes, now, held or not. Faults: 'not-found', 'in-use'. */
+  requeue(queueId: string): Promise<Requeued>
   accounts(): Promise<readonly string[]>
   /** @throws Fault 'exists' */
   addAccount(address: string, password: string): Promise<void>
@@ -43,6 +52,9 @@ export interface QuotaLimits {
   readonly messages?: number | undefined
 }
 
+const isOpen = (delivery: DeliveryRecord): boolean =>
+  delivery.recipients.some((r) => r.state === 'pending' || r.state === 'deferred')
+
 const addressPattern = /^[^@\s\p{Cc}]+@[^@\s\p{Cc}]+$/u
 
 export function createOperations(options: {
@@ -51,6 +63,7 @@ export function createOperations(options: {
   readonly store: Pick<MailStore, 'read' | 'write'>
   readonly tokens: Pick<SessionTokens, 'list' | 'revoke'>
   readonly runner: Runner
+  readonly requeue: (queueId: string, now: number) => Promise<Requeued>
   readonly now: () => number
 }): Operations {
   const { spool, directory, runner, store, tokens } = options
@@ -64,24 +77,54 @@ export function createOperations(options: {
     if (!found) throw new Fault('not-found', `no queue entry ${queueId}`)
     return found
   }
+  /** @throws Fault 'in-use' when it is open all the same: then an attempt is under way */
+  const refuseUnderWay = async (queueId: string): Promise<void> => {
+    if ((await entryOf(queueId)).deliveries.some(isOpen))
+      throw new Fault('in-use', `${queueId} is being delivered at this moment; try again`)
+  }
   return {
     queue: ({ all, limit }) => spool.list({ open: !all, limit }),
     queueEntry: entryOf,
     async retry(queueId) {
-      if (!(await spool.retry(queueId, options.now())))
-        throw new Fault('not-found', `no queue entry ${queueId}`)
+      const { deliveries } = await entryOf(queueId)
+      const open = deliveries.filter(isOpen)
+      const [held] = open.flatMap((d) => (d.held ? [d.held] : []))
+      if (held && open.every((d) => d.held))
+        throw new Fault('in-use', `${queueId} is held (${held.reason}): release it, requeue it, or bounce it`)
+      await spool.retry(queueId, options.now())
       runner.wake()
+    },
+    async hold(queueId, reason) {
+      await entryOf(queueId)
+      return spool.hold(queueId, reason === '' ? 'by the operator' : reason, options.now())
+    },
+    async release(queueId) {
+      await entryOf(queueId)
+      const count = await spool.letGo(queueId, options.now())
+      runner.wake()
+      return count
+    },
+    async cancel(queueId, reason) {
+      const { deliveries } = await entryOf(queueId)
+      const indices = deliveries.flatMap((d) => d.recipients.map((r) => r.index))
+      const text = `Cancelled by the operator${reason === '' ? '' : `: ${reason}`}`
+      const { cancelled } = await spool.cancel(queueId, indices, options.now(), text)
+      if (cancelled === 0) await refuseUnderWay(queueId)
+      return cancelled
+    },
+    async requeue(queueId) {
+      await entryOf(queueId)
+      const requeued = await options.requeue(queueId, options.now())
+      if (requeued.recipients === 0) await refuseUnderWay(queueId)
+      runner.wake()
+      return requeued
     },
     async bounce(queueId, reason) {
       await entryOf(queueId)
       const text = `Given up by the operator${reason === '' ? '' : `: ${reason}`}`
       const count = await runner.giveUp(queueId, { code: '5.0.0', text })
-      if (count > 0) return count
-      const open = (await entryOf(queueId)).deliveries.some((d) =>
-        d.recipients.some((r) => r.state === 'pending' || r.state === 'deferred'),
-      )
-      if (open) throw new Fault('in-use', `${queueId} is being delivered at this moment; try again`)
-      return 0
+      if (count === 0) await refuseUnderWay(queueId)
+      return count
     },
     accounts: async () => (await directory.list()).map((account) => account.address),
     async addAccount(address, password) {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { request } from 'undici'
 import type { SessionToken } from '../auth/session-tokens.ts'
 import { Fault, type FaultKind } from '../model/fault.ts'
+import type { Requeued } from '../routing/requeue.ts'
 import type { Quota } from '../store/store.ts'
 import type { Operations, QueueItem } from './operations.ts'
 
@@ -62,6 +63,13 @@ export async function remoteOperations(folder: string): Promise<Operations> {
     retry: async (queueId) => void (await ask('POST', `${entry(queueId)}/retry`)),
     bounce: async (queueId, reason) =>
       (await ask<{ recipients: number }>('POST', `${entry(queueId)}/bounce`, { reason })).recipients,
+    hold: async (queueId, reason) =>
+      (await ask<{ deliveries: number }>('POST', `${entry(queueId)}/hold`, { reason })).deliveries,
+    release: async (queueId) =>
+      (await ask<{ deliveries: number }>('POST', `${entry(queueId)}/release`)).deliveries,
+    cancel: async (queueId, reason) =>
+      (await ask<{ recipients: number }>('POST', `${entry(queueId)}/cancel`, { reason })).recipients,
+    requeue: (queueId) => ask<Requeued>('POST', `${entry(queueId)}/requeue`),
     accounts: () => ask<string[]>('GET', '/api/accounts'),
     addAccount: async (address, password) => void (await ask('POST', '/api/accounts', { address, password })),
     setPassword: async (address, password) =>

@@ -13,7 +13,7 @@ export interface Metrics {
   settled(target: string, state: string): void
 }
 
-export function createMetrics(spool: Spool): Metrics {
+export function createMetrics(spool: Pick<Spool, 'stats'>, now: () => number): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const accepted = new Counter({
@@ -34,6 +34,34 @@ export function createMetrics(spool: Spool): Metrics {
     registers: [registry],
     async collect() {
       this.set((await spool.stats()).entries)
+    },
+  })
+  new Gauge({
+    name: 'lemonade_queue_due',
+    help: 'Deliveries that are due and not under way',
+    registers: [registry],
+    async collect() {
+      this.set((await spool.stats()).due)
+    },
+  })
+  new Gauge({
+    name: 'lemonade_queue_oldest_seconds',
+    help: 'Age of the oldest entry with an unsettled recipient',
+    registers: [registry],
+    async collect() {
+      const { oldest } = await spool.stats()
+      this.set(oldest === undefined ? 0 : Math.max(0, (now() - oldest) / 1000))
+    },
+  })
+  new Gauge({
+    name: 'lemonade_queue_held',
+    help: 'Deliveries that wait for the operator: held by her, or dead letters, whose outcome could not be written',
+    labelNames: ['by'],
+    registers: [registry],
+    async collect() {
+      const { held, deadLetters } = await spool.stats()
+      this.set({ by: 'operator' }, held)
+      this.set({ by: 'dead-letter' }, deadLetters)
     },
   })
   return {

@@ -142,9 +142,31 @@ function queueCommands(program: Command, run: Runs): void {
     .action(run(async (id, o) => (await queue()).queueShow(id, o.config, out)))
   group
     .command('retry <id>')
-    .description('try a deferred or held message now')
+    .description('try a deferred message now')
     .option(...config)
     .action(run(async (id, o) => (await queue()).queueRetry(id, o.config, out)))
+  group
+    .command('hold <id>')
+    .description('try a message no more until it is released')
+    .option('--reason <text>', 'what `queue list` shows')
+    .option(...config)
+    .action(run(async (id, o) => (await queue()).queueHold(id, o, out)))
+  group
+    .command('release <id>')
+    .description('end a hold, also that of a dead letter')
+    .option(...config)
+    .action(run(async (id, o) => (await queue()).queueRelease(id, o.config, out)))
+  group
+    .command('requeue <id>')
+    .description('send the open recipients of a message by the routes as they are now, at once')
+    .option(...config)
+    .action(run(async (id, o) => (await queue()).queueRequeue(id, o.config, out)))
+  group
+    .command('cancel <id>')
+    .description('end the open recipients of a message; nobody is told')
+    .option('--reason <text>', 'what `queue show` says')
+    .option(...config)
+    .action(run(async (id, o) => (await queue()).queueCancel(id, o, out)))
   group
     .command('bounce <id>')
     .description('give the open recipients of a message up; its sender is told')

@@ -1,12 +1,13 @@
-/** `lemonade queue list|show|retry|bounce`: also while the gateway runs. */
+/** `lemonade queue list|show|retry|hold|release|cancel|requeue|bounce`: also while the gateway runs. */
 import type { QueueItem } from '../admin/operations.ts'
 import { loadConfig } from '../config.ts'
-import type { DeliveryRecord } from '../model/queue.ts'
+import type { DeliveryRecord, HeldBy } from '../model/queue.ts'
 import { withOperations } from './open.ts'
 
 type Out = (line: string) => void
 
 const isOpen = (state: string): boolean => state === 'pending' || state === 'deferred'
+const heldWord: Readonly<Record<HeldBy, string>> = { operator: 'held', 'dead-letter': 'dead-letter' }
 const instant = (at: number): string => new Date(at).toISOString()
 
 export async function queueList(
@@ -45,24 +46,69 @@ export async function queueBounce(
   return count === 0 ? 1 : 0
 }
 
+interface WithReason {
+  readonly config?: string
+  readonly reason?: string
+}
+
+export async function queueHold(queueId: string, options: WithReason, out: Out): Promise<number> {
+  const count = await withOperations(loadConfig(options.config), { mustExist: true }, (o) =>
+    o.hold(queueId, options.reason ?? ''),
+  )
+  out(count === 0 ? `${queueId} has nothing to hold` : `${queueId}: ${count} deliveries held`)
+  return count === 0 ? 1 : 0
+}
+
+export async function queueRelease(queueId: string, file: string | undefined, out: Out): Promise<number> {
+  const count = await withOperations(loadConfig(file), { mustExist: true }, (o) => o.release(queueId))
+  out(count === 0 ? `${queueId} is not held` : `${queueId}: ${count} deliveries released`)
+  return count === 0 ? 1 : 0
+}
+
+export async function queueCancel(queueId: string, options: WithReason, out: Out): Promise<number> {
+  const count = await withOperations(loadConfig(options.config), { mustExist: true }, (o) =>
+    o.cancel(queueId, options.reason ?? ''),
+  )
+  out(count === 0 ? `${queueId} has no open recipient` : `${queueId}: cancelled ${count} recipients`)
+  return count === 0 ? 1 : 0
+}
+
+export async function queueRequeue(queueId: string, file: string | undefined, out: Out): Promise<number> {
+  const { recipients, unrouted } = await withOperations(loadConfig(file), { mustExist: true }, (o) =>
+    o.requeue(queueId),
+  )
+  out(
+    recipients === 0
+      ? `${queueId} has no open recipient`
+      : `${queueId}: ${recipients} recipients are due now`,
+  )
+  for (const address of unrouted) out(`no route to ${address.replace(/\p{Cc}+/gu, ' ')}: it keeps its way`)
+  return recipients === 0 ? 1 : 0
+}
+
 /** The entry of each delivery is the item's own. */
 const plain = ({ entry, deliveries }: QueueItem): object => ({
   ...entry,
   deliveries: deliveries.map(({ entry: _, ...rest }) => rest),
 })
 
-/** One line a delivery: id, next attempt, attempts, way out, sender, recipients with what was said last. */
+/** One line a delivery: id, next attempt or who holds it, attempts, way out, sender, recipients with what was said last. */
 function linesOf({ entry, deliveries }: QueueItem): string[] {
   const line = (d: DeliveryRecord): string =>
     [
       entry.queueId,
-      d.recipients.some((r) => isOpen(r.state)) ? `due=${instant(d.dueAt)}` : 'settled',
+      d.held
+        ? heldWord[d.held.by]
+        : d.recipients.some((r) => isOpen(r.state))
+          ? `due=${instant(d.dueAt)}`
+          : 'settled',
       `attempts=${d.attempts}`,
       `to=${d.target}`,
       `from=<${entry.sender}>`,
       ...d.recipients.map(
         (r) => `${r.address}=${r.state}${r.status ? `(${r.status.code} ${r.status.text})` : ''}`,
       ),
+      ...(d.held ? [`held since ${instant(d.held.at)}: ${d.held.reason}`] : []),
     ]
       .join(' ')
       // What a peer said must not steer the terminal.

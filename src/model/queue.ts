@@ -111,6 +111,15 @@ export interface RecipientRecord extends DeliveryRecipient {
   readonly delayReportedAt?: EpochMs | undefined
 }
 
+/** `dead-letter`: what became of an attempt could not be written; the operator has to look. */
+export type HeldBy = 'operator' | 'dead-letter'
+
+export interface Held {
+  readonly by: HeldBy
+  readonly reason: string
+  readonly at: EpochMs
+}
+
 export interface DeliveryRecord {
   readonly deliveryId: number
   /** 0-based number of the delivery within its entry; the scope of its Ids. */
@@ -122,6 +131,8 @@ export interface DeliveryRecord {
   readonly attempts: number
   readonly dueAt: EpochMs
   readonly expiresAt: EpochMs
+  /** Not tried until the operator lets it go (QUE-054). */
+  readonly held?: Held | undefined
   /** The id the peer gave (MM7 SubmitRsp MessageID), for reports. */
   readonly peerMessageId?: string | undefined
 }

@@ -13,13 +13,15 @@ import type { Refusal } from '../model/refusal.ts'
 import type { EpochMs } from '../model/units.ts'
 import type { Adapter, DeliveryJob, DeliveryResult } from './adapter.ts'
 import { Alarm, maxSleepMs } from './alarm.ts'
+import { ClockWatch } from './clock-watch.ts'
+import { createConclusion } from './conclusion.ts'
 import { groupSettlements } from './group-settlements.ts'
 import { HotMessages } from './hot-messages.ts'
 import { expired, temporary } from './local-outcomes.ts'
-import type { ReportInput, Reports } from './outcome-reports.ts'
-import { nextAttempt } from './schedule.ts'
+import { type ReportInput, type Reports, reported } from './outcome-reports.ts'
+import { type Concurrency, Places } from './places.ts'
+import { giveUpMs, nextAttempt } from './schedule.ts'
 import type { Spool } from './spool.ts'
-import { Tally } from './tally.ts'
 
 export interface RunnerOptions {
   readonly spool: Spool
@@ -30,9 +32,13 @@ export interface RunnerOptions {
   readonly read: (entry: QueueEntry, octets: Uint8Array) => AcceptedMessage | Refusal
   /** What the outcomes of an attempt call for: DSNs and reports. */
   readonly reports: (input: ReportInput) => Promise<Reports>
-  readonly concurrency: { readonly total: number; readonly perTarget: number }
+  readonly concurrency: Concurrency
   /** An attempt that takes longer is taken to be dead. Milliseconds. */
   readonly leaseMs?: number
+  /** Wait before an outcome that could not be written is written again, milliseconds; default 1000. It doubles. */
+  readonly settleRetryMs?: number
+  /** A clock that nobody sets, milliseconds; default performance.now. */
+  readonly elapsed?: () => number
   readonly log: (
     level: 'info' | 'warn' | 'error',
     message: string,
@@ -63,8 +69,6 @@ export interface Runner {
 
 const hotOctets = 32 * 1024 * 1024
 const claimAtOnce = 64
-/** What a target may have leased, in multiples of what it may have under way: the next ones are at hand when one ends. */
-const aheadOfTarget = 3
 
 export function createRunner(options: RunnerOptions): Runner {
   const { spool } = options
@@ -73,18 +77,29 @@ export function createRunner(options: RunnerOptions): Runner {
   const byKind = new Map(options.adapters.flatMap((a) => a.kinds.map((kind): [string, Adapter] => [kind, a])))
   const stopping = new AbortController()
   const running = new Map<number, Promise<void>>()
-  const perTarget = new Tally()
+  const places = new Places(options.concurrency)
   let backlog: DeliveryRecord[] = []
   let started = false
   let claiming = false
   let again = false
+  let isClockRead = false
   const alarm = new Alarm(options.now, look)
   /** The queue may hold something that is due and not leased. */
   let isDue = true
-  /** What each target has leased here: on its way into the queue, waiting, or under way. */
-  const atHand = new Tally()
-  const each = options.concurrency.perTarget * aheadOfTarget
   const settled = groupSettlements(spool)
+  const clock = new ClockWatch(options.now, options.elapsed)
+  const conclusion = createConclusion({
+    spool,
+    settled,
+    deferred: (delivery) =>
+      settlementOf(delivery, {
+        outcomes: openOf(delivery).map((index) => temporary(index, 'the mailbox cannot be written')),
+      }),
+    isStopping: () => stopping.signal.aborted,
+    now: options.now,
+    log: options.log,
+    retryMs: options.settleRetryMs ?? 1000,
+  })
 
   const kindOf = (target: string): string => target.split(':')[0] ?? ''
   const isOpen = (state: string): boolean => state === 'pending' || state === 'deferred'
@@ -100,14 +115,23 @@ export function createRunner(options: RunnerOptions): Runner {
   ): Promise<AcceptedMessage | Refusal> =>
     hot.get(entry.queueId)?.message ?? options.read(entry, await octets())
 
+  /**
+   * Whose time is over by our own limit, without a try: the clock leapt, or the gateway was down for days. A limit of the
+   * sender's is kept all the same (RFC 2852 §4.1.3).
+   */
+  const isUntried = ({ attempts, expiresAt, entry }: DeliveryRecord): boolean =>
+    attempts === 0 && expiresAt - entry.receivedAt >= giveUpMs
+
   async function attempt(delivery: DeliveryRecord): Promise<Settlement> {
     const now = options.now()
     const serve = openOf(delivery)
     const octets = (): Promise<Uint8Array> => octetsOf(delivery)
-    const result =
-      delivery.expiresAt <= now
-        ? { outcomes: serve.map((index) => expired(index)) }
-        : await deliver(delivery, serve, octets, now)
+    // Nothing is left to do: a dead letter that the operator let go.
+    if (serve.length === 0) return settlementOf(delivery, { outcomes: [] })
+    const isOver = delivery.expiresAt <= now && !isUntried(delivery)
+    const result = isOver
+      ? { outcomes: serve.map((index) => expired(index)) }
+      : await deliver(delivery, serve, octets, now)
     return settlementOf(delivery, result)
   }
 
@@ -116,7 +140,9 @@ export function createRunner(options: RunnerOptions): Runner {
     const octets = (): Promise<Uint8Array> => octetsOf(delivery)
     const after = options.now()
     const next = nextAttempt(delivery.attempts + 1, after, options.ids.random(), result.retryAfterMs)
-    const { outcomes, reports } = await reported(delivery, result.outcomes, octets, after)
+    const message = () => messageOf(delivery, octets)
+    const input = { delivery, outcomes: result.outcomes, octets, message, now: after }
+    const { outcomes, reports } = await reported(input, options.reports, options.log)
     const deferred = outcomes.some((o) => o.state === 'deferred')
     for (const outcome of outcomes) {
       options.onSettled?.(kindOf(delivery.target), outcome.state)
@@ -140,28 +166,6 @@ export function createRunner(options: RunnerOptions): Runner {
       ...(result.mailbox === undefined ? {} : { mailbox: result.mailbox }),
       reports: reports.entries,
       delayReported: reports.delayReported,
-    }
-  }
-
-  /** A failure that cannot be reported now is not final yet: nothing fails in silence (QUE-003). */
-  async function reported(
-    delivery: DeliveryRecord,
-    outcomes: readonly Outcome[],
-    octets: () => Promise<Uint8Array>,
-    now: EpochMs,
-  ): Promise<{ readonly outcomes: readonly Outcome[]; readonly reports: Reports }> {
-    try {
-      const message = () => messageOf(delivery, octets)
-      return { outcomes, reports: await options.reports({ delivery, outcomes, octets, message, now }) }
-    } catch (error) {
-      const { queueId } = delivery.entry
-      options.log('error', 'what became of a message cannot be reported', { queueId, error: String(error) })
-      const later = outcomes.map((o) =>
-        o.state === 'failed' || o.state === 'expired'
-          ? temporary(o.index, 'its failure cannot be reported')
-          : o,
-      )
-      return { outcomes: later, reports: { entries: [], delayReported: [] } }
     }
   }
 
@@ -191,36 +195,11 @@ export function createRunner(options: RunnerOptions): Runner {
     }
   }
 
-  /**
-   * Writes what became of the attempt. A fate that was decided elsewhere is written again until the spool takes it; what
-   * should have gone into a mailbox here is tried again by the schedule, since nothing left the gateway (QUE-060).
-   */
-  async function conclude(delivery: DeliveryRecord, first: Settlement): Promise<void> {
-    let settlement = first
-    for (let wait = 1000; ; wait = Math.min(wait * 2, 30_000)) {
-      try {
-        await settled(settlement)
-        planAfter(settlement)
-        return
-      } catch (error) {
-        options.log('error', 'an outcome could not be written', { error: String(error) })
-        if (stopping.signal.aborted) {
-          await spool.release([delivery.deliveryId]).catch(() => {})
-          return
-        }
-        if (settlement.mailbox)
-          settlement = await settlementOf(delivery, {
-            outcomes: openOf(delivery).map((index) => temporary(index, 'the mailbox cannot be written')),
-          })
-        else await new Promise((resolve) => setTimeout(resolve, wait).unref())
-      }
-    }
-  }
-
   function launch(delivery: DeliveryRecord): void {
-    perTarget.add(delivery.target)
+    places.start(delivery.target)
     const work = attempt(delivery)
-      .then((settlement) => conclude(delivery, settlement))
+      .then((settlement) => conclusion.write(delivery, settlement))
+      .then((written) => written && planAfter(written))
       .catch((error: unknown) => {
         options.log('error', 'an attempt ended badly', {
           queueId: delivery.entry.queueId,
@@ -230,26 +209,22 @@ export function createRunner(options: RunnerOptions): Runner {
       .finally(() => {
         running.delete(delivery.deliveryId)
         hot.forget(delivery.entry.queueId)
-        atHand.add(delivery.target, -1)
-        perTarget.add(delivery.target, -1)
+        places.lease(delivery.target, -1)
+        places.end(delivery.target)
         pump(delivery.target)
       })
     running.set(delivery.deliveryId, work)
   }
 
-  /** Starts what may run. A target with nothing under way may always start one: those that hang must not take every place. */
+  /** Starts what may run. */
   function pump(ended?: string): void {
     if (!started || stopping.signal.aborted) return
-    const { total, perTarget: atOnce } = options.concurrency
-    const held: DeliveryRecord[] = []
-    for (const delivery of backlog) {
-      const busy = perTarget.of(delivery.target)
-      if (busy === 0 || (running.size < total && busy < atOnce)) launch(delivery)
-      else held.push(delivery)
-    }
-    backlog = held
-    const isIdle = ended !== undefined && perTarget.of(ended) === 0
-    if (isDue && (isIdle || (backlog.length < claimAtOnce && running.size < total))) void claim()
+    const waiting: DeliveryRecord[] = []
+    for (const delivery of backlog)
+      if (places.mayStart(delivery.target)) launch(delivery)
+      else waiting.push(delivery)
+    backlog = waiting
+    if (isDue && places.isHungry(ended, claimAtOnce)) void claim()
   }
 
   function look(): void {
@@ -267,13 +242,13 @@ export function createRunner(options: RunnerOptions): Runner {
     const now = options.now()
     const deliveries = entries.flatMap((entry) => entry.deliveries)
     const due = deliveries.filter(({ dueAt }) => dueAt <= now)
-    for (const { target } of due) atHand.add(target)
-    const mayLease = started && due.every(({ target }) => atHand.of(target) <= each)
+    for (const { target } of due) places.lease(target)
+    const mayLease = started && due.every(({ target }) => places.mayLease(target))
     let leased: readonly DeliveryRecord[] = []
     try {
       leased = await spool.enqueue(entries, mayLease ? { now, until: now + leaseMs } : undefined)
     } catch (error) {
-      for (const { target } of due) atHand.add(target, -1)
+      for (const { target } of due) places.lease(target, -1)
       // Others may have found no place for the sake of these.
       if (isDue) look()
       throw error
@@ -288,12 +263,24 @@ export function createRunner(options: RunnerOptions): Runner {
     // Whoever waits for the answer gets it first.
     if (leased.length > 0) setImmediate(() => pump())
     else if (due.length > 0) {
-      for (const { target } of due) atHand.add(target, -1)
+      for (const { target } of due) places.lease(target, -1)
       // The queue is asked when one that is at hand ends; where there is none, now.
       isDue = true
-      if (!due.every(({ target }) => atHand.of(target) > 0)) look()
+      if (!due.every(({ target }) => places.has(target))) look()
     }
     return leased
+  }
+
+  /** What was put off until an instant that lies far ahead now, since the clock was set back, is brought back. */
+  async function readClock(): Promise<void> {
+    const leapMs = clock.look()
+    if (leapMs !== 0) options.log('warn', 'the clock was set', { seconds: Math.round(leapMs / 1000) })
+    // Also at the first look: it may have been set while nothing ran here.
+    if (!isClockRead || leapMs < 0) {
+      const moved = await spool.clockSetBack(options.now())
+      if (moved > 0) options.log('warn', 'deliveries of a later time are brought back', { deliveries: moved })
+    }
+    isClockRead = true
   }
 
   async function claim(): Promise<void> {
@@ -308,23 +295,25 @@ export function createRunner(options: RunnerOptions): Runner {
         again = false
         isDue = false
         const now = options.now()
-        const room = { each, leased: atHand.counts }
-        const claimed = await spool.claim(now, now + leaseMs, claimAtOnce, room)
+        await readClock()
+        const claimed = await spool.claim(now, now + leaseMs, claimAtOnce, places.room)
         // A lease that ran out of one that is still under way here (a slow peer, a clock that was set) is only renewed.
         const waiting = new Set(backlog.map((d) => d.deliveryId))
-        const found = claimed.filter((d) => !running.has(d.deliveryId) && !waiting.has(d.deliveryId))
+        const found = claimed.filter(
+          ({ deliveryId: id }) => !running.has(id) && !waiting.has(id) && !conclusion.isLost(id),
+        )
         if (!started) {
           await spool.release(found.map((d) => d.deliveryId))
           return
         }
         backlog.push(...found)
-        for (const { target } of found) atHand.add(target)
+        for (const { target } of found) places.lease(target)
         if (found.length > 0) queueMicrotask(() => pump())
         if (claimed.length === claimAtOnce) again = true
       } while (again && started)
-      const full = [...atHand.counts].filter(([, leased]) => leased >= each).map(([target]) => target)
+      const { full } = places
       // What waits behind these is asked for when one of them ends.
-      if (full.length > 0) isDue = true
+      if (full.targets.length > 0 || full.prefix !== undefined) isDue = true
       const next = (await spool.nextDue(full)) ?? options.now() + maxSleepMs
       if (started) alarm.set(next)
     } catch (error) {
@@ -345,11 +334,16 @@ export function createRunner(options: RunnerOptions): Runner {
     wake: look,
     async giveUp(queueId, status) {
       const leased = await spool.lease(queueId, options.now() + leaseMs)
-      for (const delivery of leased) {
-        const outcomes = openOf(delivery).map((index): Outcome => ({ index, state: 'failed', status }))
-        await settled(await settlementOf(delivery, { outcomes }))
+      try {
+        for (const delivery of leased) {
+          const outcomes = openOf(delivery).map((index): Outcome => ({ index, state: 'failed', status }))
+          await settled(await settlementOf(delivery, { outcomes }))
+        }
+      } finally {
+        // What could not be settled is as it was.
+        await spool.release(leased.map((d) => d.deliveryId)).catch(() => {})
+        look()
       }
-      look()
       return leased.reduce((sum, delivery) => sum + openOf(delivery).length, 0)
     },
     async runDue() {

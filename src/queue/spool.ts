@@ -1,6 +1,13 @@
 /** The durable queue as the queue runner sees it; `db` fulfils it. Every promise resolves when the change is on disk. */
 import type { MmsOrigin } from '../model/original.ts'
-import type { DeliveryRecord, NewQueueEntry, Origin, QueueEntry, Settlement } from '../model/queue.ts'
+import type {
+  DeliveryRecord,
+  NewQueueEntry,
+  Origin,
+  Outcome,
+  QueueEntry,
+  Settlement,
+} from '../model/queue.ts'
 import type { EpochMs } from '../model/units.ts'
 import type { Correlation } from './correlation.ts'
 
@@ -15,6 +22,14 @@ export interface QueueFilter {
 export interface Room {
   readonly each: number
   readonly leased: ReadonlyMap<string, number>
+  /** Targets with this beginning may have so many more leased, all together. */
+  readonly family?: { readonly prefix: string; readonly left: number } | undefined
+}
+
+/** Targets that have no room: by name, and all with this beginning. */
+export interface Except {
+  readonly targets: readonly string[]
+  readonly prefix?: string | undefined
 }
 
 export interface CancelCount {
@@ -36,6 +51,29 @@ export interface Replacement {
   /** What of the original it changes. */
   readonly original?: Partial<MmsOrigin> | undefined
   readonly duplicateKey?: NewQueueEntry['duplicateKey']
+}
+
+/** An entry's open recipients on other ways out. */
+export interface Reroute {
+  readonly queueId: string
+  readonly moves: readonly {
+    readonly deliveryId: number
+    /** Of all open recipients of the delivery, by their new target; the first group stays in the delivery. */
+    readonly groups: readonly {
+      readonly target: string
+      readonly recipients: readonly { readonly index: number; readonly account?: string | undefined }[]
+    }[]
+  }[]
+  readonly now: EpochMs
+}
+
+export interface QueueStats {
+  readonly entries: number
+  readonly due: number
+  readonly oldest: EpochMs | undefined
+  /** Deliveries that wait for the operator. */
+  readonly held: number
+  readonly deadLetters: number
 }
 
 export interface Lease {
@@ -66,15 +104,25 @@ export interface Spool {
   settle(settlements: readonly Settlement[]): Promise<void>
   /** Ends leases without an attempt (shutdown). */
   release(deliveryIds: readonly number[]): Promise<void>
-  /** The instant at which the next delivery is due, or a lease runs out; undefined when none is queued. `except`: targets. */
-  nextDue(except?: readonly string[]): Promise<EpochMs | undefined>
+  /** The instant at which the next delivery is due, or a lease runs out; undefined when none is queued. */
+  nextDue(except?: Except): Promise<EpochMs | undefined>
   /** The accepted octets of an entry. */
   octets(queueId: string): Promise<Uint8Array>
   list(filter: QueueFilter): Promise<readonly { entry: QueueEntry; deliveries: readonly DeliveryRecord[] }[]>
-  /** Makes deferred and held deliveries of an entry due now. False: no such entry. */
+  /** Makes deferred deliveries of an entry, and those held for their sender, due now. False: no such entry. */
   retry(queueId: string, now: EpochMs): Promise<boolean>
   /** Ends recipients of an entry that still wait (MM7-064). */
-  cancel(queueId: string, indices: readonly number[], now: EpochMs): Promise<CancelCount>
+  cancel(queueId: string, indices: readonly number[], now: EpochMs, text?: string): Promise<CancelCount>
+  /** Keeps what is open of an entry from being tried, until letGo() (QUE-054). Resolves to how many deliveries. */
+  hold(queueId: string, reason: string, now: EpochMs): Promise<number>
+  /** Resolves to how many deliveries were held. */
+  letGo(queueId: string, now: EpochMs): Promise<number>
+  /** Holds a delivery whose outcomes cannot be written, with what is known of them. False: it is settled, or gone. */
+  bury(deliveryId: number, outcomes: readonly Outcome[], reason: string, now: EpochMs): Promise<boolean>
+  /** Resolves to how many recipients are due now on the ways given. */
+  reroute(reroute: Reroute): Promise<number>
+  /** The clock shows less than it did: what was noted as later than now is brought back. Resolves to how many deliveries. */
+  clockSetBack(now: EpochMs): Promise<number>
   /** Replaces the octets of an entry of which no copy is sent or under way (MM7-065). False: it is too late. */
   replace(replacement: Replacement, now: EpochMs): Promise<boolean>
   /** Entries by the id that was given to the peer that they came from, newest first. */
@@ -88,5 +136,5 @@ export interface Spool {
    * less than `limit` when nothing is left to delete.
    */
   purge(before: EpochMs, freedBefore: EpochMs, limit: number): Promise<number>
-  stats(): Promise<{ readonly entries: number; readonly due: number; readonly oldest: EpochMs | undefined }>
+  stats(): Promise<QueueStats>
 }

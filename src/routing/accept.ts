@@ -31,7 +31,7 @@ import { createMm4Acceptor } from './mm4.ts'
 import { type AcceptMmsReport, createMmsReports } from './mms-reports.ts'
 import { mm7StatusOf } from './refusals.ts'
 import { peerOfTarget } from './routes.ts'
-import { createWays, type Ways } from './ways.ts'
+import { createWays, sourceOf, type Ways } from './ways.ts'
 
 export interface AcceptorOptions {
   readonly settings: Settings
@@ -184,7 +184,7 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
         return (await mailReports.isAwaited(awaited)) ? { ok: true } : nobodyAt(address)
       const party = mailParty(address, settings)
       if (isRefusal(party)) return party
-      const way = await ways.of(party, sourceOf(session))
+      const way = await ways.of(party, sourceOf(session, settings))
       if (!isRefusal(way)) return { ok: true }
       // The sender of an MM need not be reachable by mail for reports about it to come back.
       return mailFrom === null && (await spool.originals.isReturnPath(address)) ? { ok: true } : way
@@ -210,7 +210,7 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
       const routed: Routed[] = []
       for (const [index, recipient] of read.recipients.entries()) {
         if (!recipient.serve) continue
-        const way = await ways.of(recipient.party, sourceOf(envelope.session))
+        const way = await ways.of(recipient.party, sourceOf(envelope.session, settings))
         if (isRefusal(way)) return way
         routed.push({ index, recipient, ...way })
       }
@@ -350,9 +350,6 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
   }
 
   /** A user that was authenticated may reach everybody, a peer as far as the configuration says (SEC-060). */
-  function sourceOf({ peer, auth }: SmtpSession): { peer: string | null; relay: boolean } {
-    return { peer, relay: peer === null ? auth !== null : settings.peers[peer]?.mailOut === true }
-  }
 }
 
 const nobodyAt = (address: string): Refusal =>

@@ -40,8 +40,8 @@ function numberRoute(party: Party, { routes, gateway }: Settings): string | unde
   return best?.to
 }
 
-/** The peer that a target names; undefined for store, mx, reject. */
+/** The peer that a target names; undefined for store, mx:DOMAIN, reject. */
 export const peerOfTarget = (target: string): string | undefined => {
   const colon = target.indexOf(':')
-  return colon < 0 || target.startsWith('reject') ? undefined : target.slice(colon + 1)
+  return colon < 0 || /^(?:reject|mx:)/.test(target) ? undefined : target.slice(colon + 1)
 }

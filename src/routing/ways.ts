@@ -5,7 +5,9 @@ import type { Party } from '../model/neutral.ts'
 import type { NewDelivery } from '../model/queue.ts'
 import { isRefusal, type Refusal, refusal } from '../model/refusal.ts'
 import type { Settings } from '../model/settings.ts'
+import type { SmtpSession } from '../model/smtp-envelope.ts'
 import type { EpochMs } from '../model/units.ts'
+import { domainTarget } from '../queue/places.ts'
 import { giveUpMs } from '../queue/schedule.ts'
 import { peerOfTarget, routeOf } from './routes.ts'
 
@@ -21,6 +23,12 @@ export interface Source {
   readonly relay: boolean
 }
 
+/** Who speaks SMTP here. A user that logged in may reach everything. */
+export const sourceOf = ({ peer, auth }: Pick<SmtpSession, 'peer' | 'auth'>, settings: Settings): Source => ({
+  peer,
+  relay: peer === null ? auth !== null : settings.peers[peer]?.mailOut === true,
+})
+
 export interface Ways {
   of(party: Party, source: Source): Promise<Way | Refusal>
   /** Deliveries for a message that this gateway made itself, such as a DSN; none: there is no way to the address. */
@@ -28,6 +36,8 @@ export interface Ways {
   /** Delivery to the operator's mailbox, if there is one. */
   operator(now: EpochMs): Promise<readonly NewDelivery[]>
 }
+
+const domainOf = (addrSpec: string): string => addrSpec.slice(addrSpec.lastIndexOf('@') + 1).toLowerCase()
 
 const unroutable = (address: string): Refusal =>
   refusal('unknown-recipient', 'nobody is served at this address', address)
@@ -64,6 +74,11 @@ export function createWays(settings: Settings, directory: Directory): Ways {
     // Mail from anywhere goes to what is served here, not on to the Internet (SEC-060).
     if (!source.relay && (target === 'mx' || target.startsWith('smtp:')))
       return refusal('not-authorised', 'relaying is not allowed', party.raw)
+    // A queue of its own for each domain: one that is down holds up no other (QUE-053).
+    if (target === 'mx') {
+      const domain = party.kind === 'mail' ? domainOf(party.value) : settings.gateway.mmsDomain
+      return { target: `${domainTarget}${domain}` }
+    }
     if (source.peer !== null && peerOfTarget(target) === source.peer)
       return refusal('loop', 'the way leads back to where the message came from', party.raw)
     return { target }

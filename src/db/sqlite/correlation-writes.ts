@@ -37,9 +37,10 @@ export function insertOriginal(
   }
 }
 
-const peerOf = (target: string): string | null => {
+/** The configured peer of a target; a mail domain (`mx:DOMAIN`) is none. */
+export const peerOf = (target: string): string | null => {
   const colon = target.indexOf(':')
-  return colon < 0 ? null : target.slice(colon + 1)
+  return colon < 0 || target.startsWith('mx:') ? null : target.slice(colon + 1)
 }
 
 /** The id that a peer gave, where the answer to the request has come. */

@@ -3,7 +3,7 @@
 import type { FaultKind } from '../../model/fault.ts'
 import type { ComputedDigest } from '../../model/message-digest.ts'
 import type { NewQueueEntry, NewReportMark, Outcome } from '../../model/queue.ts'
-import type { Lease, Replacement, Room } from '../../queue/spool.ts'
+import type { Lease, Replacement, Reroute, Room } from '../../queue/spool.ts'
 import type { AccountChange, AccountId, OperationResult, StoreOperation } from '../../store/store.ts'
 
 /** Index into WriteRequest.octets. */
@@ -42,6 +42,8 @@ export interface CancelRow {
   readonly queueId: string
   readonly indices: readonly number[]
   readonly now: number
+  /** What the recipient's status says. */
+  readonly text?: string | undefined
 }
 
 export type ReplaceRow = Omit<Replacement, 'octets'> & {
@@ -84,6 +86,17 @@ export type WriteBody =
   | { readonly kind: 'purge-originals'; readonly now: number; readonly limit: number }
   | { readonly kind: 'cancel'; readonly row: CancelRow }
   | { readonly kind: 'replace'; readonly row: ReplaceRow }
+  | { readonly kind: 'hold'; readonly queueId: string; readonly reason: string; readonly now: number }
+  | { readonly kind: 'let-go'; readonly queueId: string; readonly now: number }
+  | {
+      readonly kind: 'bury'
+      readonly deliveryId: number
+      readonly outcomes: readonly Outcome[]
+      readonly reason: string
+      readonly now: number
+    }
+  | { readonly kind: 'reroute'; readonly reroute: Reroute }
+  | { readonly kind: 'clock-set-back'; readonly now: number }
   | {
       readonly kind: 'put-account'
       readonly address: string

@@ -280,6 +280,13 @@ const migrations: readonly string[] = [
   `
   ALTER TABLE messages ADD COLUMN utf8_size INTEGER;
   `,
+  // Deliveries that wait for the operator (QUE-054).
+  `
+  ALTER TABLE deliveries ADD COLUMN held_by TEXT;
+  ALTER TABLE deliveries ADD COLUMN held_reason TEXT;
+  ALTER TABLE deliveries ADD COLUMN held_at INTEGER;
+  CREATE INDEX deliveries_held ON deliveries (held_by) WHERE held_by IS NOT NULL;
+  `,
 ]
 
 /**

@@ -2,11 +2,15 @@
 import type { CancelCount } from '../../queue/spool.ts'
 import type { WriteContext } from './account-write.ts'
 import type { CancelRow, ReplaceRow } from './requests.ts'
+import { nextAt } from './spool-holds.ts'
 import { rememberAnswer } from './spool-writes.ts'
 import { asNumber, asText, type Statements } from './statements.ts'
 
 /** Ends recipients that wait; those being sent at this moment, sent or failed are past it. */
-export function cancel(sql: Statements, { queueId, indices, now }: CancelRow): CancelCount {
+export function cancel(
+  sql: Statements,
+  { queueId, indices, now, text = 'Cancelled by the sender' }: CancelRow,
+): CancelCount {
   const wanted = new Set(indices)
   const count = { cancelled: 0, before: 0, tooLate: 0 }
   for (const delivery of sql.all('SELECT id, leased, next_at FROM deliveries WHERE queue_id = ?', queueId)) {
@@ -23,7 +27,8 @@ export function cancel(sql: Statements, { queueId, indices, now }: CancelRow): C
       } else {
         count.cancelled++
         sql.run(
-          "UPDATE recipients SET state = 'cancelled', status_code = '5.0.0', status_text = 'Cancelled by the sender', settled_at = ? WHERE delivery = ? AND position = ?",
+          "UPDATE recipients SET state = 'cancelled', status_code = '5.0.0', status_text = ?, settled_at = ? WHERE delivery = ? AND position = ?",
+          text,
           now,
           id,
           asNumber(position),
@@ -31,7 +36,7 @@ export function cancel(sql: Statements, { queueId, indices, now }: CancelRow): C
       }
     }
     if (open > 0 || delivery.next_at === null) continue
-    sql.run('UPDATE deliveries SET next_at = NULL WHERE id = ?', id)
+    sql.run('UPDATE deliveries SET next_at = NULL, held_by = NULL WHERE id = ?', id)
     sql.run('UPDATE entries SET open = open - 1, settled_at = ? WHERE queue_id = ?', now, queueId)
   }
   return count
@@ -57,8 +62,10 @@ export function replace({ sql, blobs }: WriteContext, row: ReplaceRow): boolean 
     row.size,
     queueId,
   )
-  if (row.dueAt !== undefined)
-    sql.run('UPDATE deliveries SET due_at = ?, next_at = ? WHERE queue_id = ?', row.dueAt, row.dueAt, queueId)
+  if (row.dueAt !== undefined) {
+    sql.run('UPDATE deliveries SET due_at = ? WHERE queue_id = ?', row.dueAt, queueId)
+    sql.run(`UPDATE deliveries SET next_at = ${nextAt} WHERE queue_id = ?`, queueId)
+  }
   if (row.expiresAt !== undefined)
     sql.run('UPDATE deliveries SET expires_at = ? WHERE queue_id = ?', row.expiresAt, queueId)
   if (row.original) {

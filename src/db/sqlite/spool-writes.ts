@@ -7,8 +7,9 @@ import { addMarks, insertOriginal, setPeerMessageId } from './correlation-writes
 import { ensureMailbox } from './mailbox-writes.ts'
 import { append } from './message-writes.ts'
 import { deleteDoomed, forgetBlob } from './reclaim.ts'
-import type { EntryRow, SettlementRow, Touched, WriteBody } from './requests.ts'
-import { asNumber, asText, type Statements } from './statements.ts'
+import type { EntryRow, SettlementRow, Touched } from './requests.ts'
+import { never, nextAt } from './spool-holds.ts'
+import { asNumber, type Statements } from './statements.ts'
 
 /** Answers to repeat are kept this long (MM7-060). */
 export const duplicateMs = 86_400_000
@@ -82,51 +83,18 @@ export function rememberAnswer(
   )
 }
 
-/** Ids of the deliveries leased; the indexes on next_at make the cost independent of the length of the queue. */
-export function claim(
-  sql: Statements,
-  { now, leaseUntil, limit, room }: Extract<WriteBody, { readonly kind: 'claim' }>,
-): number[] {
-  const rows = room
-    ? targets(sql).flatMap((target) =>
-        sql.all(
-          'SELECT id, next_at FROM deliveries WHERE target = ? AND next_at <= ? ORDER BY next_at LIMIT ?',
-          target,
-          now,
-          Math.max(0, Math.min(limit, room.each - (room.leased.get(target) ?? 0))),
-        ),
-      )
-    : sql.all('SELECT id, next_at FROM deliveries WHERE next_at <= ? ORDER BY next_at LIMIT ?', now, limit)
-  const ids = rows
-    .sort((a, b) => asNumber(a.next_at) - asNumber(b.next_at))
-    .slice(0, limit)
-    .map((row) => asNumber(row.id))
-  for (const id of ids) sql.run('UPDATE deliveries SET next_at = ?, leased = 1 WHERE id = ?', leaseUntil, id)
-  return ids
-}
-
-/** Targets with an open delivery: from one to the next in the index, whatever lies between. */
-export const targets = (sql: Statements): string[] =>
-  sql
-    .all(
-      `WITH RECURSIVE t (target) AS (
-         SELECT min(target) FROM deliveries WHERE next_at IS NOT NULL
-         UNION ALL
-         SELECT (SELECT min(target) FROM deliveries WHERE next_at IS NOT NULL AND target > t.target) FROM t
-         WHERE t.target IS NOT NULL
-       ) SELECT target FROM t WHERE target IS NOT NULL`,
-    )
-    .map((row) => asText(row.target))
-
 export function release(sql: Statements, deliveryIds: readonly number[]): void {
   for (const id of deliveryIds)
-    sql.run('UPDATE deliveries SET next_at = due_at, leased = 0 WHERE id = ? AND leased = 1', id)
+    sql.run(`UPDATE deliveries SET next_at = ${nextAt}, leased = 0 WHERE id = ? AND leased = 1`, id)
 }
 
 export function settle(context: WriteContext, settlement: SettlementRow): Touched[] {
   const { sql } = context
   const touched: Touched[] = []
-  const delivery = sql.get('SELECT queue_id, next_at FROM deliveries WHERE id = ?', settlement.deliveryId)
+  const delivery = sql.get(
+    'SELECT queue_id, next_at, held_by FROM deliveries WHERE id = ?',
+    settlement.deliveryId,
+  )
   if (!delivery) throw new Fault('not-found', `no delivery ${settlement.deliveryId}`)
   for (const outcome of settlement.outcomes) {
     const final = outcome.state !== 'deferred'
@@ -167,14 +135,18 @@ export function settle(context: WriteContext, settlement: SettlementRow): Touche
       settlement.deliveryId,
     )?.n,
   )
-  const next = open === 0 ? null : (settlement.nextDueAt ?? settlement.now)
+  const due = open === 0 ? null : (settlement.nextDueAt ?? settlement.now)
+  // Held while the attempt was under way.
+  const next = due !== null && delivery.held_by !== null ? never : due
   sql.run(
     'UPDATE deliveries SET attempts = attempts + 1, leased = 0, next_at = ?, due_at = coalesce(?, due_at), peer_message_id = coalesce(?, peer_message_id) WHERE id = ?',
     next,
-    next,
+    due,
     settlement.peerMessageId ?? null,
     settlement.deliveryId,
   )
+  if (open === 0 && delivery.held_by !== null)
+    sql.run('UPDATE deliveries SET held_by = NULL WHERE id = ?', settlement.deliveryId)
   if (open === 0 && delivery.next_at !== null)
     sql.run(
       'UPDATE entries SET open = open - 1, settled_at = ? WHERE queue_id = ?',
@@ -186,7 +158,7 @@ export function settle(context: WriteContext, settlement: SettlementRow): Touche
 
 export const retry = (sql: Statements, queueId: string, now: number): boolean =>
   sql.run(
-    'UPDATE deliveries SET due_at = ?, next_at = ? WHERE queue_id = ? AND next_at IS NOT NULL AND leased = 0',
+    'UPDATE deliveries SET due_at = ?, next_at = ? WHERE queue_id = ? AND next_at IS NOT NULL AND leased = 0 AND held_by IS NULL',
     now,
     now,
     queueId,

@@ -2,6 +2,7 @@
 import { Fault } from '../../model/fault.ts'
 import type {
   DeliveryRecord,
+  HeldBy,
   NewMessage,
   NewQueueEntry,
   Origin,
@@ -14,7 +15,9 @@ import { createCorrelation } from './correlation.ts'
 import type { Kernel } from './engine.ts'
 import { joined } from './joined.ts'
 import type { EntryRow, MessageRow } from './requests.ts'
-import { duplicateMs, targets } from './spool-writes.ts'
+import { nextDue } from './spool-due.ts'
+import { heldCounts } from './spool-holds.ts'
+import { duplicateMs } from './spool-writes.ts'
 import { asNumber, asText, optional, type Row, type Statements } from './statements.ts'
 
 export function createSpool(kernel: Kernel): Spool {
@@ -59,19 +62,7 @@ export function createSpool(kernel: Kernel): Spool {
     async release(deliveryIds) {
       await kernel.write({ kind: 'release', deliveryIds })
     },
-    async nextDue(except = []) {
-      const times = targets(sql)
-        .filter((target) => !except.includes(target))
-        .map((target) =>
-          asNumber(
-            sql.get(
-              'SELECT min(next_at) AS at FROM deliveries WHERE target = ? AND next_at IS NOT NULL',
-              target,
-            )?.at,
-          ),
-        )
-      return times.length === 0 ? undefined : Math.min(...times)
-    },
+    nextDue: async (except = { targets: [] }) => nextDue(sql, except),
     async octets(queueId) {
       const row = sql.get(
         'SELECT b.segment, b.offset, b.length FROM blobs b WHERE b.id = coalesce((SELECT blob FROM entries WHERE queue_id = ?), (SELECT blob FROM originals WHERE queue_id = ?))',
@@ -104,7 +95,14 @@ export function createSpool(kernel: Kernel): Spool {
       }))
     },
     retry: (queueId, now) => kernel.write<boolean>({ kind: 'retry', queueId, now }),
-    cancel: (queueId, indices, now) => kernel.write({ kind: 'cancel', row: { queueId, indices, now } }),
+    cancel: (queueId, indices, now, text) =>
+      kernel.write({ kind: 'cancel', row: { queueId, indices, now, text } }),
+    hold: (queueId, reason, now) => kernel.write<number>({ kind: 'hold', queueId, reason, now }),
+    letGo: (queueId, now) => kernel.write<number>({ kind: 'let-go', queueId, now }),
+    bury: (deliveryId, outcomes, reason, now) =>
+      kernel.write<boolean>({ kind: 'bury', deliveryId, outcomes, reason, now }),
+    reroute: (change) => kernel.write<number>({ kind: 'reroute', reroute: change }),
+    clockSetBack: (now) => kernel.write<number>({ kind: 'clock-set-back', now }),
     replace({ octets, ...rest }, now) {
       const whole = joined([octets])
       return kernel.write<boolean>(
@@ -145,10 +143,13 @@ export function createSpool(kernel: Kernel): Spool {
     async stats() {
       const open = sql.get('SELECT count(*) AS n, min(received_at) AS oldest FROM entries WHERE open > 0')
       const due = sql.get('SELECT count(*) AS n FROM deliveries WHERE next_at <= ?', kernel.now())
+      const held = heldCounts(sql)
       return {
         entries: asNumber(open?.n),
         due: asNumber(due?.n),
         oldest: open?.oldest === null ? undefined : asNumber(open?.oldest),
+        held: held.operator,
+        deadLetters: held.deadLetter,
       }
     },
   }
@@ -187,6 +188,7 @@ function leasedOf(rows: readonly EntryRow[], ids: readonly number[], now: number
           attempts: 0,
           dueAt,
           expiresAt,
+          held: undefined,
           peerMessageId: undefined,
         },
       ]
@@ -218,6 +220,14 @@ function deliveryOf(sql: Statements, row: Row | undefined): DeliveryRecord {
     attempts: asNumber(row.attempts),
     dueAt: asNumber(row.due_at),
     expiresAt: asNumber(row.expires_at),
+    held:
+      row.held_by === null
+        ? undefined
+        : {
+            by: row.held_by as HeldBy,
+            reason: optional(row.held_reason) ?? '',
+            at: asNumber(row.held_at),
+          },
     peerMessageId: optional(row.peer_message_id),
   }
 }

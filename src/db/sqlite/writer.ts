@@ -17,7 +17,11 @@ import type { Touched, WriteAnswer, WriteBatch, WriteBody, WriteRequest } from '
 import { migrate } from './schema.ts'
 import { SegmentWriter } from './segments.ts'
 import { cancel, replace } from './spool-changes.ts'
-import { claim, enqueue, lease, purge, release, retry, settle } from './spool-writes.ts'
+import { clockSetBack } from './spool-clock.ts'
+import { DueQueue } from './spool-due.ts'
+import { bury, hold, letGo, nextAt } from './spool-holds.ts'
+import { reroute } from './spool-reroute.ts'
+import { enqueue, lease, purge, release, retry, settle } from './spool-writes.ts'
 import { asNumber, Statements } from './statements.ts'
 
 /** A group larger than this is written in several: memory, and the wait of the first. */
@@ -34,7 +38,7 @@ migrate(db)
 db.exec('PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4000')
 const sql = new Statements(db)
 // One process owns the folder: every lease left behind belongs to a process that died (QUE-002).
-db.exec('UPDATE deliveries SET next_at = due_at, leased = 0 WHERE leased = 1')
+db.exec(`UPDATE deliveries SET next_at = ${nextAt}, leased = 0 WHERE leased = 1`)
 let nextBlob = asNumber(sql.get('SELECT max(id) AS id FROM blobs')?.id) + 1
 const last = sql.get(
   'SELECT segment, max(offset + length) AS "end" FROM blobs WHERE segment = (SELECT max(segment) FROM blobs)',
@@ -44,6 +48,7 @@ const segments = new SegmentWriter(folder, segmentOctets, {
   end: asNumber(last?.end),
 })
 
+const dueQueue = new DueQueue(sql)
 const expungedRuns = new ExpungedRuns(sql)
 let waiting: WriteRequest[] = []
 
@@ -170,7 +175,7 @@ function run(body: WriteBody, blobs: readonly number[]): { value?: unknown; touc
     case 'enqueue':
       return { value: enqueue(context(Date.now()), body.entries, true, body.lease), touched: none }
     case 'claim':
-      return { value: claim(sql, body), touched: none }
+      return { value: dueQueue.claim(body), touched: none }
     case 'settle':
       return {
         touched: body.settlements.flatMap((settlement) => settle(context(settlement.now), settlement)),
@@ -196,6 +201,16 @@ function run(body: WriteBody, blobs: readonly number[]): { value?: unknown; touc
       return { value: cancel(sql, body.row), touched: none }
     case 'replace':
       return { value: replace(context(body.row.now), body.row), touched: none }
+    case 'hold':
+      return { value: hold(sql, body.queueId, 'operator', body.reason, body.now), touched: none }
+    case 'let-go':
+      return { value: letGo(sql, body.queueId, body.now), touched: none }
+    case 'bury':
+      return { value: bury(sql, body.deliveryId, body.outcomes, body.reason, body.now), touched: none }
+    case 'reroute':
+      return { value: reroute(sql, body.reroute), touched: none }
+    case 'clock-set-back':
+      return { value: clockSetBack(sql, body.now), touched: none }
     case 'put-account': {
       const existing = sql.get('SELECT id FROM accounts WHERE address = ?', body.address)
       if (existing) {
