@@ -34,6 +34,11 @@ const gateway: readonly Standard[] = [
     what: 'SMTP with SIZE, ENHANCEDSTATUSCODES, PIPELINING, STARTTLS, 8BITMIME; MX side and relay',
   },
   {
+    specification: 'RFC 3030',
+    here: 'yes',
+    what: 'CHUNKING and BINARYMIME, taken; towards next hops binary content is encoded without loss',
+  },
+  {
     specification: 'RFC 6531, 6532, 6533',
     here: 'yes',
     what: 'SMTPUTF8, where `smtputf8: true` switches it on: in and out, towards MM7, MM4 and mailboxes; reports with the address type utf-8',
@@ -66,7 +71,7 @@ const gateway: readonly Standard[] = [
   {
     specification: 'RFC 5550, submission',
     here: 'no',
-    what: 'BURL, CHUNKING, BINARYMIME, FUTURERELEASE: not yet',
+    what: 'all but BURL, not yet',
   },
   { specification: 'RFC 5423, 5551', here: 'no', what: 'notifications to other servers' },
 ]

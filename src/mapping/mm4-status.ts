@@ -22,6 +22,7 @@ export const mm4StatusOf: Readonly<Record<RefusalReason, Mm4Status>> = {
   'sender-hiding': 'Error-service-denied',
   'reply-charging': 'Error-service-denied',
   'content-refused': 'Error-content-not-accepted',
+  unconvertible: 'Error-content-not-accepted',
   'too-large': 'Error-content-not-accepted',
   'adaptation-denied': 'Error-content-not-accepted',
   privacy: 'Error-service-denied',

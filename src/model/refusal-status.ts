@@ -11,6 +11,7 @@ export const dsnStatusOf: Readonly<Record<RefusalReason, string>> = {
   'sender-hiding': '5.7.1',
   'reply-charging': '5.7.1',
   'content-refused': '5.6.1',
+  unconvertible: '5.6.3',
   'too-large': '5.3.4',
   'adaptation-denied': '5.6.2',
   privacy: '5.6.0',

@@ -14,6 +14,8 @@ export type RefusalReason =
   | 'sender-hiding'
   | 'reply-charging'
   | 'content-refused'
+  /** It would have to be encoded for the next hop, and cannot be (RFC 3030 §3, RFC 6152 §3). */
+  | 'unconvertible'
   | 'too-large'
   /** It would have to be changed, and its sender forbids that (CNT-076). */
   | 'adaptation-denied'

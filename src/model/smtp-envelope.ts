@@ -28,4 +28,6 @@ export interface SmtpEnvelope {
   readonly rcptTo: readonly (EnvelopePath & { readonly path: string })[]
   /** Instant of the positive reply; BY and HOLDFOR count from here. */
   readonly receivedAt: EpochSeconds
+  /** The content may hold what DATA cannot carry: a NUL, a bare CR or LF, a body said to be binary (RFC 3030 §3). */
+  readonly binary?: boolean | undefined
 }

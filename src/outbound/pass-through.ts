@@ -57,7 +57,9 @@ export function passedEnvelope(
   const mailParams: Record<string, string> = {}
   if (dsn && given.ENVID !== undefined) mailParams.ENVID = given.ENVID
   if (dsn && given.RET !== undefined) mailParams.RET = given.RET
-  if (extensions.has('8BITMIME') && given.BODY !== undefined) mailParams.BODY = given.BODY
+  // Binary content is encoded before it leaves: the hop is told what it then is.
+  if (extensions.has('8BITMIME') && /^(7BIT|8BITMIME)$/i.test(given.BODY ?? ''))
+    mailParams.BODY = given.BODY ?? ''
   const by = /^([+-]?\d+);([RN]T?)$/i.exec(given.BY ?? '')
   if (by && extensions.has('DELIVERBY')) {
     const left = Number(by[1]) - (Math.floor(now / 1000) - envelope.receivedAt)

@@ -1,9 +1,13 @@
 /** Delivery by SMTP: to a configured relay, or to the domain's own servers (ADR-042, QUE-011 to QUE-013). */
+import { isAscii as isAsciiOctets } from 'node:buffer'
 import { writeMail } from '../mapping/carriers/mail.ts'
 import type { Outcome } from '../model/queue.ts'
 import { isRefusal, type Refusal, refusal } from '../model/refusal.ts'
 import type { Settings } from '../model/settings.ts'
+import type { SmtpEnvelope } from '../model/smtp-envelope.ts'
 import type { Adapter, DeliveryJob, DeliveryResult } from '../queue/adapter.ts'
+import { scanHeaderBlock } from '../wire/mime/scan.ts'
+import { transferable } from '../wire/mime/transfer.ts'
 import { isAscii } from '../wire/mime/utf8.ts'
 import type { MxAnswer } from './mx.ts'
 import { allOf, refusedOutcomes } from './outcomes.ts'
@@ -136,13 +140,17 @@ export function createSmtpRelayAdapter(
     const { origin } = job.delivery.entry
     if (origin.carrier === 'mail') {
       const addresses = serve.map((i) => addressOf(job, i))
-      const octets = await job.octets()
+      const octets = sendable(await job.octets(), origin.envelope, hop)
+      if (isRefusal(octets)) return octets
       const utf8 = isUtf8Mail(origin.envelope) && hasUtf8Header(octets)
       const envelope = passedEnvelope(origin.envelope, addresses, hop.extensions, job.now, utf8)
       if (Object.hasOwn(envelope.mailFrom.params, 'SMTPUTF8') && !hop.extensions.has('SMTPUTF8'))
         return isAscii(envelope.mailFrom.path ?? '')
           ? refusal('utf8-header', `${hop.remoteMta} takes no header fields that are not ASCII`)
           : refusal('non-ascii-address', `${hop.remoteMta} takes no addresses that are not ASCII`)
+      // RFC 6152 §3: what is 8-bit is said to be; a header may be so under SMTPUTF8 alone.
+      if (hop.extensions.has('8BITMIME') && !isAsciiOctets(octets) && hasEightBitBody(octets))
+        envelope.mailFrom.params.BODY = '8BITMIME'
       const trace = Buffer.from(traceField(job.delivery, settings), 'latin1')
       return {
         envelope,
@@ -158,6 +166,23 @@ export function createSmtpRelayAdapter(
     return { envelope: written.envelope, octets: written.octets, pathOf }
   }
 }
+
+/** The octets as DATA can carry them to this hop (RFC 3030 §3, RFC 6152 §3): encoded without loss, or not at all. */
+function sendable(
+  octets: Uint8Array,
+  { binary }: SmtpEnvelope,
+  { extensions, remoteMta }: SmtpConversation,
+): Uint8Array | Refusal {
+  const eightBit = extensions.has('8BITMIME')
+  if (!binary && (eightBit || isAsciiOctets(octets))) return octets
+  return (
+    transferable(octets, { eightBit }) ??
+    refusal('unconvertible', `${remoteMta} does not take the message as it is, and it must not be changed`)
+  )
+}
+
+const hasEightBitBody = (octets: Uint8Array): boolean =>
+  !isAsciiOctets(octets.subarray(scanHeaderBlock(octets).bodyStart))
 
 interface Prepared {
   readonly envelope: OutgoingEnvelope

@@ -11,6 +11,7 @@ export const mm7StatusOf: Readonly<Record<RefusalReason, number>> = {
   'sender-hiding': 3002,
   'reply-charging': 3002,
   'content-refused': 2004,
+  unconvertible: 2004,
   'too-large': 2004,
   'adaptation-denied': 2004,
   privacy: 3002,

@@ -1,6 +1,7 @@
 /** What a listener speaks: the MX side (RFC 5321), or message submission (RFC 6409, RFC 5550 §4). */
 import type { SmtpCommand, SmtpExtension } from './command.ts'
 import { auth } from './commands/auth.ts'
+import { binaryMime, chunking } from './commands/bdat.ts'
 import { data } from './commands/data.ts'
 import { hello } from './commands/hello.ts'
 import { mail } from './commands/mail.ts'
@@ -24,6 +25,8 @@ const common: readonly SmtpExtension[] = [
   told('RFC 2920', 'PIPELINING'),
   { source: 'RFC 1870', keyword: ({ options }) => `SIZE ${options.limits.messageOctets}` },
   told('RFC 6152', '8BITMIME'),
+  chunking,
+  binaryMime,
   told('RFC 2034', 'ENHANCEDSTATUSCODES'),
   told('RFC 3461', 'DSN'),
   told('RFC 2852', 'DELIVERBY'),

@@ -1,5 +1,6 @@
 /** A mail transaction (RFC 5321 §3.3), and where it stands. */
 import type { EnvelopePath } from '../../model/smtp-envelope.ts'
+import type { Gathered } from './gathered.ts'
 
 type Recipient = EnvelopePath & { readonly path: string }
 
@@ -12,8 +13,7 @@ export type Transaction =
       readonly phase: 'content'
       readonly from: EnvelopePath
       readonly to: readonly Recipient[]
-      readonly pieces: readonly Uint8Array[]
-      readonly octets: number
+      readonly content: Gathered
     }
   /** A piece of content was refused: nothing but RSET or the end of the content leads out (BD-05). */
   | { readonly phase: 'failed' }
@@ -25,9 +25,3 @@ export const idle: Transaction = { phase: 'idle' }
 
 export const isOpen = (transaction: Transaction): transaction is Open =>
   transaction.phase === 'rcpt' || transaction.phase === 'content'
-
-export const piecesOf = (transaction: Open): readonly Uint8Array[] =>
-  transaction.phase === 'content' ? transaction.pieces : []
-
-export const octetsOf = (transaction: Open): number =>
-  transaction.phase === 'content' ? transaction.octets : 0

@@ -14,6 +14,7 @@ export const mm1StatusOf: Readonly<Record<RefusalReason, number>> = {
   'sender-hiding': 0xea,
   'reply-charging': 0xe7,
   'content-refused': 0xe5,
+  unconvertible: 0xe5,
   'too-large': 0xe5,
   'adaptation-denied': 0xe5,
   privacy: 0xe0,

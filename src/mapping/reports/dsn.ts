@@ -4,6 +4,7 @@ import type { MailOrigin, OriginalRecipient } from '../../model/original.ts'
 import type { Outcome } from '../../model/queue.ts'
 import { isRefusal } from '../../model/refusal.ts'
 import type { EpochMs } from '../../model/units.ts'
+import { isLined } from '../../wire/mime/lined.ts'
 import { returnedHeader, writeReport } from '../../wire/mime/report-write.ts'
 import { scanHeaderBlock } from '../../wire/mime/scan.ts'
 import { isAscii } from '../../wire/mime/utf8.ts'
@@ -225,7 +226,9 @@ function returnedOf(
   const isFailure = recipients.some((r) => r.verdict.action === 'failed')
   const mayReturn = origin.ret === 'full' || (origin.ret === undefined && origin.size <= returnWhole)
   const header = returnedHeader(Buffer.from(origin.header, 'latin1'))
-  if (!isFailure || !mayReturn || octets === undefined) return { form: 'header', octets: header }
+  // Binary content does not fit the report (RFC 3030 §3).
+  if (!isFailure || !mayReturn || octets === undefined || !isLined(octets))
+    return { form: 'header', octets: header }
   const { bodyStart } = scanHeaderBlock(octets)
   return {
     form: 'message',

@@ -19,7 +19,7 @@ export const mail: SmtpCommand = {
       smtputf8: options.smtputf8,
       messageOctets: options.limits.messageOctets,
       auth: options.submission !== undefined,
-      binary: false,
+      binary: true,
     })
     if (fault) return fault
     // RFC 6531 §3.5: 550 at MAIL, 553 at RCPT.
