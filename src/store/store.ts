@@ -204,6 +204,11 @@ export interface AccountView {
   /** In UID order, in batches. */
   threadKeys(mailbox: MailboxId, uids?: UidSet): AsyncIterable<readonly ThreadKey[]>
   search(mailbox: MailboxId, term: SearchTerm): Promise<SearchHits>
+  /**
+   * Messages that have the flag (`set`), or that lack it, where an index tells them at the cost of what it tells;
+   * undefined: the messages have to be looked at.
+   */
+  flagged(mailbox: MailboxId, flag: string, set: boolean): Promise<UidSet | undefined>
 }
 
 export interface FlagChange {

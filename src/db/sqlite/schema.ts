@@ -287,6 +287,10 @@ const migrations: readonly string[] = [
   ALTER TABLE deliveries ADD COLUMN held_at INTEGER;
   CREATE INDEX deliveries_held ON deliveries (held_by) WHERE held_by IS NOT NULL;
   `,
+  // SEARCH FLAGGED costs what is flagged.
+  `
+  CREATE INDEX messages_flagged ON messages (mailbox, uid) WHERE instr(flags, '\\Flagged') > 0;
+  `,
 ]
 
 /**

@@ -8,6 +8,7 @@ import type {
   SpecialUse,
 } from '../../store/store.ts'
 import { canonicalName } from './account-write.ts'
+import { flagged } from './flagged.ts'
 import { flagList } from './flags.ts'
 import { messagesOf } from './message-rows.ts'
 import { search, sorted, threadKeys } from './search.ts'
@@ -89,6 +90,9 @@ export function viewOf(sql: Statements, account: number): AccountView {
     threadKeys: (mailbox, uids) => threadKeys(sql, mailbox, uids),
     async search(mailbox, term) {
       return search(sql, account, mailbox, term)
+    },
+    async flagged(mailbox, flag, set) {
+      return flagged(sql, mailbox, flag, set)
     },
   }
 }

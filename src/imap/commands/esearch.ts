@@ -59,6 +59,8 @@ function esearchArguments(input: CommandInput, session: Session): EsearchArgumen
   return { sources, ...searchProgram(input, session) }
 }
 
+const maxUid = 4_294_967_295
+
 /** A source without result options means ALL (RFC 7377 §2.1). */
 const all: ReturnOptions = { min: false, max: false, all: true, count: false, save: false }
 
@@ -129,7 +131,13 @@ async function searchOther(
   if (!shared) return
   try {
     const recentFrom = shared.recentFrom
-    const scope = { shared, uids: shared.uids, result: [], isRecent: (uid: number) => uid >= recentFrom }
+    const scope = {
+      shared,
+      uids: shared.uids,
+      result: [],
+      isRecent: (uid: number) => uid >= recentFrom,
+      recentSet: [{ from: recentFrom, to: maxUid }],
+    }
     await searchMailbox(session, search, options, mailbox, scope)
   } finally {
     mailboxes.close(shared)

@@ -7,14 +7,15 @@ import type { EpochMs } from '../../model/units.ts'
 import type { AccountId, MailboxId, Message, ModSeq, SearchTerm, Uid, UidSet } from '../../store/store.ts'
 import { substringOf, unicodeCasemap } from '../../wire/imap/collation.ts'
 import type { DateKey, SearchKey } from '../../wire/imap/search-keys.ts'
-import type { NumberSet } from '../../wire/imap/tokens.ts'
 import { headerHolds, type SearchableText, searchableText, textHolds } from '../../wire/mime/search-text.ts'
 import { shownSize } from '../fetch/shown-form.ts'
 import { messageBatches } from '../messages.ts'
 import type { Session } from '../session.ts'
 import { Turns } from '../turns.ts'
-import { contains, normalised, rangesOf, UidList, uidsOf } from '../view/uid-list.ts'
+import { contains, UidList, uidsOf } from '../view/uid-list.ts'
 import { withFilters } from './filters.ts'
+import { narrowed } from './narrow.ts'
+import { ofMsns, openRanges } from './numbers.ts'
 import { TextHits } from './text-hits.ts'
 
 export interface Found {
@@ -28,6 +29,7 @@ export interface SearchScope {
   readonly uids: UidList
   readonly result: UidSet
   isRecent(uid: Uid): boolean
+  readonly recentSet: UidSet
 }
 
 /** Each of them may have to go through the whole of a large message (SC-35). */
@@ -49,8 +51,6 @@ export interface MessageTest {
   readonly texts: readonly TextHits[]
   /** Those of them that a message must match to match at all. */
   readonly needed: readonly TextHits[]
-  /** No others can match. */
-  readonly named: Named
   /** OLDER and YOUNGER count from this instant on (RFC 5032). */
   readonly setNow: (now: EpochMs) => void
 }
@@ -85,18 +85,19 @@ export async function evaluate(
 
 export async function findMessages(
   session: Session,
-  { digest, threadId, matches, texts, needed, named }: MessageTest,
+  { search, digest, threadId, matches, texts, needed }: MessageTest,
   scope: SearchScope = session.view,
 ): Promise<Found[]> {
   const { account, id } = scope.shared
-  // Numbers alone: no message need be looked at; those that are gone are left out.
-  if (named.exact)
-    return [...uidsOf(scope.shared.uids.intersect(named.uids))].map((uid) => ({ uid, modSeq: 0 }))
+  const narrow = await narrowed(session, search, scope)
+  // Numbers and flags alone: no message need be looked at; those that are gone are left out.
+  if (narrow.exact) return Array.from(uidsOf(narrow.uids), (uid) => ({ uid, modSeq: 0 }))
+  if (narrow.uids.length === 0) return []
   for (const hits of texts) {
     await hits.ask(session.services.store, account, id)
     await turn()
   }
-  let { uids } = named
+  let { uids } = narrow
   for (const hits of needed) uids = UidList.of(uids).intersect(hits.candidates())
   const query = { digest: digest ? (['detail'] as const) : false, threadId }
   const found: Found[] = []
@@ -254,7 +255,7 @@ function planOf(session: Session, search: SearchKey, scope: SearchScope): Plan {
   }
   const must = neededTexts(search)
   const needed = texts.filter((_, i) => must[i])
-  return { test, digest, threadId, texts, needed, named: namedBy(search, scope), setNow }
+  return { test, digest, threadId, texts, needed, setNow }
 }
 
 /** headerHolds() by any comparator. */
@@ -282,54 +283,6 @@ function neededTexts(key: SearchKey, needed = true): boolean[] {
       return []
   }
 }
-
-/** Messages that the criteria name by their numbers. `exact`: they ask for nothing else. */
-interface Named {
-  readonly uids: UidSet
-  readonly exact: boolean
-}
-
-function namedBy(key: SearchKey, scope: SearchScope): Named {
-  const { uids } = scope
-  switch (key.key) {
-    case 'all':
-      return { uids: uids.set, exact: true }
-    case 'uid':
-      return { uids: uids.intersect(rangesOf(key.set, uids.last)), exact: true }
-    case 'msn':
-      return { uids: ofMsns(key.set, uids), exact: true }
-    case 'result':
-      return { uids: uids.intersect(scope.result), exact: true }
-    case 'and':
-      return key.keys
-        .map((each) => namedBy(each, scope))
-        .reduce((a, b) => ({
-          uids: UidList.of(a.uids).intersect(b.uids),
-          exact: a.exact && b.exact,
-        }))
-    default:
-      return { uids: uids.set, exact: false }
-  }
-}
-
-/** Behind `n:*` there is always room: what comes later is in it too, where the result is kept up to date. */
-const openRanges = (set: NumberSet, last: Uid): UidSet =>
-  normalised([
-    ...rangesOf(set, last),
-    ...set.flatMap(({ from, to }) =>
-      (from === '*') === (to === '*')
-        ? []
-        : [{ from: Math.min(Number(from === '*' ? to : from), last), to: maxUid }],
-    ),
-  ])
-
-const maxUid = 4_294_967_295
-
-/** MSNs beyond the end name nothing (RFC 7377 §2). */
-const ofMsns = (set: NumberSet, uids: UidList): UidSet =>
-  rangesOf(set, uids.length).flatMap(({ from, to }) =>
-    from > uids.length ? [] : [...uids.slice(Math.max(from, 1), Math.min(to, uids.length))],
-  )
 
 const unicode = (octets: string): string => Buffer.from(octets, 'latin1').toString('utf8')
 
