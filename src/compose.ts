@@ -12,6 +12,7 @@ import { createMm7Server } from './inbound/mm7/server.ts'
 import { createSmtpServer, type SmtpServer, type SmtpServerOptions } from './inbound/smtp/server.ts'
 import type { Log } from './log.ts'
 import { Fault } from './model/fault.ts'
+import { speaksFrom } from './model/network.ts'
 import type { IdSource } from './model/providers.ts'
 import { isRefusal } from './model/refusal.ts'
 import { createMailboxAdapter } from './outbound/mailbox.ts'
@@ -335,7 +336,8 @@ async function listening(
 
 /** The peer that speaks SMTP or MM4 from this address. */
 const smtpPeerOf = (config: Config, ip: string): string | null =>
-  Object.entries(config.peers).find(([, peer]) => peer.interface !== 'mm7' && peer.ip === ip)?.[0] ?? null
+  Object.entries(config.peers).find(([, peer]) => peer.interface !== 'mm7' && speaksFrom(peer, ip))?.[0] ??
+  null
 
 /** Accounts of the configuration exist, with the password that stands there. */
 async function configuredAccounts(config: Config, engine: Engine): Promise<void> {

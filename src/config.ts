@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { Ajv } from 'ajv'
 import { type Static, Type } from 'typebox'
 import { parse, YAMLParseError } from 'yaml'
+import { crossCheck } from './config-checks.ts'
 import { Fault } from './model/fault.ts'
 import type { Settings } from './model/settings.ts'
 
@@ -10,6 +11,9 @@ const closed = { additionalProperties: false }
 const Str = Type.String()
 const Bool = Type.Boolean()
 const Count = Type.Integer({ minimum: 1 })
+/** Timers hold 31 bits of milliseconds: a longer one would fire at once. */
+const Seconds = Type.Integer({ minimum: 1, maximum: 2_147_483 })
+const Secret = Type.String({ minLength: 1 })
 const Listen = Type.String({ pattern: '^(\\[[0-9a-fA-F:]+\\]|[^:\\s]+):\\d{1,5}$' })
 
 const Peer = Type.Object(
@@ -19,6 +23,8 @@ const Peer = Type.Object(
     host: Type.Optional(Str),
     port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
     ip: Type.Optional(Str),
+    allow: Type.Optional(Type.Array(Str, { minItems: 1 })),
+    certificate: Type.Optional(Type.String({ pattern: '^([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}$' })),
     url: Type.Optional(Type.String({ pattern: '^https?://' })),
     schema: Type.Optional(Str),
     version: Type.Optional(Str),
@@ -36,14 +42,14 @@ const Peer = Type.Object(
       Type.Object(
         {
           scheme: Type.Union([Type.Literal('basic'), Type.Literal('digest')]),
-          user: Str,
+          user: Secret,
           realm: Type.Optional(Str),
-          password: Type.Optional(Str),
+          password: Type.Optional(Secret),
         },
         closed,
       ),
     ),
-    login: Type.Optional(Type.Object({ user: Str, password: Str }, closed)),
+    login: Type.Optional(Type.Object({ user: Secret, password: Secret }, closed)),
     tls: Type.Optional(
       Type.Union([
         Type.Literal('never'),
@@ -133,7 +139,7 @@ const Config = Type.Object(
     expiry: Type.Object({ strict: Bool }, closed),
     smtputf8: Bool,
     criticality: Type.Union([Type.Literal('relaxed'), Type.Literal('strict')]),
-    mm4: Type.Optional(Type.Object({ ackTimeout: Count }, closed)),
+    mm4: Type.Optional(Type.Object({ ackTimeout: Seconds }, closed)),
     stripSignature: Type.Optional(Bool),
     resent: Type.Optional(Type.Object({ inferTo: Bool }, closed)),
     mdn: Type.Optional(Type.Object({ allowForeignTarget: Bool }, closed)),
@@ -203,7 +209,7 @@ const Config = Type.Object(
       Type.Object(
         {
           address: Type.String({ pattern: '^[^@\\s]+@[^@\\s]+$' }),
-          password: Str,
+          password: Secret,
           /** What the account may hold, set at each start; absent: what was set before. */
           quota: Type.Optional(
             Type.Object({ octets: Type.Optional(Count), messages: Type.Optional(Count) }, closed),
@@ -218,16 +224,16 @@ const Config = Type.Object(
         messageOctets: Type.Integer({ minimum: 1, maximum: 4_294_967_295 }),
         xmlOctets: Count,
         httpHeaderOctets: Count,
-        drainSeconds: Count,
+        drainSeconds: Seconds,
         settledHours: Count,
         connections: Count,
         connectionsPerIp: Count,
         recipients: Count,
-        smtpCommandSeconds: Count,
-        smtpDataSeconds: Count,
-        mm7RequestSeconds: Count,
-        imapIdleSeconds: Count,
-        imapPreAuthSeconds: Count,
+        smtpCommandSeconds: Seconds,
+        smtpDataSeconds: Seconds,
+        mm7RequestSeconds: Seconds,
+        imapIdleSeconds: Seconds,
+        imapPreAuthSeconds: Seconds,
         imapLineOctets: Count,
         /** Of literals and answers of all IMAP sessions, in memory. */
         imapHeldOctets: Count,
@@ -378,8 +384,6 @@ function listenersFor(raw: unknown): Config['listen'] {
   return needed
 }
 
-const safeUrl = /^(?:https:\/\/|http:\/\/(?:127\.0\.0\.1|\[::1\]|localhost)[:/])\S+$/
-
 /** Default peers where the file tells of no way at all; default routes as far as their peers exist. */
 function waysFor(raw: unknown): Pick<Config, 'peers' | 'routes'> {
   const given = isPlain(raw) ? raw : {}
@@ -391,32 +395,6 @@ function waysFor(raw: unknown): Pick<Config, 'peers' | 'routes'> {
     return peer === undefined || peers.includes(peer)
   }
   return { peers: {}, routes: defaults.routes.filter(exists) }
-}
-
-/** What a schema cannot say: routes name peers that exist, and mail is not relayed for everyone (SEC-060). */
-function crossCheck(config: Config): string[] {
-  const problems: string[] = []
-  config.routes.forEach((route, i) => {
-    const [kind, name] = route.to.split(':')
-    if (name === undefined || kind === 'reject') return
-    const peer = config.peers[name]
-    const wanted = kind === 'smtp' ? 'smtp' : kind === 'mm4' ? 'mm4' : 'mm7'
-    if (!peer) problems.push(`routes.${i}.to: no peer is called ${name}`)
-    else if (peer.interface !== wanted)
-      problems.push(`routes.${i}.to: peer ${name} is ${peer.interface}, expected ${wanted}`)
-    else if (wanted === 'mm7' && !peer.url)
-      problems.push(`peers.${name}.url: expected, since routes.${i} sends there`)
-    else if (wanted === 'smtp' && !peer.host)
-      problems.push(`peers.${name}.host: expected, since routes.${i} sends there`)
-  })
-  if (config.numbering.shortCode.min > config.numbering.shortCode.max)
-    problems.push('numbering.shortCode: min is greater than max')
-  const { tokens, oauth } = config.auth
-  if (oauth && /^\w+:\/\//.test(oauth.jwks) && !safeUrl.test(oauth.jwks))
-    problems.push('auth.oauth.jwks: expected a file or an https URL (http on loopback only)')
-  if (tokens.lifetimeDays > tokens.fullLoginDays)
-    problems.push('auth.tokens: lifetimeDays is greater than fullLoginDays, expected at most as great')
-  return problems
 }
 
 function merge(base: unknown, over: unknown): unknown {

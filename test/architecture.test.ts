@@ -24,6 +24,8 @@ const composers = new Set([
   'compose.ts',
   'standards.ts',
   'config.ts',
+  'config-checks.ts',
+  'tls.ts',
   'log.ts',
   'ids.ts',
   'cli',

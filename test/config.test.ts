@@ -6,6 +6,7 @@ import { parse } from 'yaml'
 import { checkConfig, defaults, hostPort, loadConfig } from '../src/config.ts'
 import { createIds } from '../src/ids.ts'
 import { maskAddress } from '../src/log.ts'
+import { isWithin } from '../src/model/network.ts'
 
 const check = (yaml: string) => () => checkConfig(parse(yaml), 'gw.yaml')
 
@@ -27,6 +28,59 @@ test('an error names file, path and what was expected', () => {
 
 test('R2-10: no message can be larger than RFC822.SIZE can say to a client of IMAP4rev1', () => {
   expect(check('limits: { messageOctets: 4294967296 }')).toThrow(/messageOctets: must be <= 4294967295/)
+})
+
+test('numbers that timers and sockets cannot hold, and secrets that are none, are named with their path', () => {
+  for (const key of [
+    'drainSeconds',
+    'smtpCommandSeconds',
+    'smtpDataSeconds',
+    'mm7RequestSeconds',
+    'imapIdleSeconds',
+  ])
+    expect(check(`limits: { ${key}: 2147484 }`)).toThrow(`gw.yaml: limits.${key}: must be <= 2147483`)
+  expect(check('limits: { drainSeconds: 2147483 }')().limits.drainSeconds).toBe(2_147_483)
+  expect(check('mm4: { ackTimeout: 2147484 }')).toThrow(/gw\.yaml: mm4\.ackTimeout: must be <= 2147483/)
+  for (const key of ['mm7', 'smtp', 'imap', 'admin'])
+    expect(check(`listen: { ${key}: "127.0.0.1:65536" }`)).toThrow(
+      `gw.yaml: listen.${key}: port 65536 does not exist, expected 0 to 65535`,
+    )
+  expect(check('listen: { smtp: "[::1]:65535" }')().listen.smtp).toBe('[::1]:65535')
+  expect(check('accounts: [{ address: a@example.net, password: "" }]')).toThrow(
+    /gw\.yaml: accounts\.0\.password: must NOT have fewer than 1 characters/,
+  )
+  expect(check('peers: { m: { interface: mm7, auth: { scheme: basic, user: u, password: "" } } }')).toThrow(
+    /gw\.yaml: peers\.m\.auth\.password: must NOT have fewer than 1 characters/,
+  )
+  expect(check('peers: { m: { interface: smtp, login: { user: u, password: "" } } }')).toThrow(
+    /gw\.yaml: peers\.m\.login\.password: must NOT have fewer/,
+  )
+})
+
+test('peers that are sent to have a host; addresses are addresses', () => {
+  for (const kind of ['mm4', 'smtp'])
+    expect(
+      check(`peers: { p: { interface: ${kind} } }\nroutes: [{ match: "number:+", to: "${kind}:p" }]`),
+    ).toThrow('gw.yaml: peers.p.host: expected, since routes.0 sends there')
+  expect(check('peers: { p: { interface: mm4, ip: mms.example } }')).toThrow(
+    /gw\.yaml: peers\.p\.ip: expected an IP address/,
+  )
+  for (const allow of ['192.0.2.0/33', '192.0.2', '2001:db8::/129', '192.0.2.0/24/1', '192.0.2.0/'])
+    expect(check(`peers: { p: { interface: mm4, allow: ["192.0.2.1", "${allow}"] } }`)).toThrow(
+      'gw.yaml: peers.p.allow.1: expected an address or a network',
+    )
+  expect(check('peers: { p: { interface: mm7, certificate: abc } }')).toThrow(
+    /peers\.p\.certificate: must match/,
+  )
+})
+
+test('SEC-061: networks of a peer', () => {
+  const allow = ['192.0.2.0/24', '2001:db8::/32', '198.51.100.7']
+  const yes = ['192.0.2.255', '2001:db8:1::1', '198.51.100.7']
+  const no = ['192.0.3.0', '2001:db9::1', '198.51.100.8', 'nonsense', '']
+  expect(yes.filter((ip) => !isWithin(ip, allow))).toEqual([])
+  expect(no.filter((ip) => isWithin(ip, allow))).toEqual([])
+  expect(isWithin('192.0.2.1', [])).toBe(false)
 })
 
 test('auth: what is wrong is named with its path', () => {

@@ -1,17 +1,22 @@
 /** `lemonade config check` and `lemonade store check`. */
 import { loadConfig, storeFolder } from '../config.ts'
 import { checkStore } from '../db/sqlite/check.ts'
+import { tlsPair } from '../tls.ts'
+import { keepToOneself } from './open.ts'
 
 type Out = (line: string) => void
 
 export async function configCheck(file: string | undefined, out: Out): Promise<number> {
-  loadConfig(file)
+  const { tls } = loadConfig(file)
+  // What serve would stumble over.
+  if (tls) await tlsPair(tls, '', '')
   out(`${file ?? 'built-in defaults'}: ok`)
   return 0
 }
 
 /** Verifies every record's checksum against every row; exit 1 when something is wrong. Best while the gateway is down. */
 export async function storeCheck(file: string | undefined, out: Out): Promise<number> {
+  keepToOneself()
   const result = await checkStore(storeFolder(loadConfig(file).store))
   for (const problem of result.problems) out(problem)
   out(

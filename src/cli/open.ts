@@ -7,12 +7,16 @@ import { type Engine, openSqlite } from '../db/sqlite/engine.ts'
 import { createLog } from '../log.ts'
 import { Fault } from '../model/fault.ts'
 
+/** Nothing that is made in the store is anybody else's to read, also in a folder that was there before. */
+export const keepToOneself = (): void => void process.umask(0o077)
+
 /** @throws Fault 'not-found' when `mustExist` and there is no store; whatever the operation throws */
 export async function withOperations<T>(
   config: Config,
   options: { readonly mustExist: boolean },
   fn: (operations: Operations) => Promise<T>,
 ): Promise<T> {
+  keepToOneself()
   const folder = storeFolder(config.store)
   if (options.mustExist && !existsSync(folder))
     throw new Fault('not-found', `there is no store at ${folder}: nothing was ever taken in`)

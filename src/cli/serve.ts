@@ -2,10 +2,10 @@
 import { compose } from '../compose.ts'
 import { loadConfig } from '../config.ts'
 import { createLog } from '../log.ts'
+import { keepToOneself } from './open.ts'
 
 export async function serve(file: string | undefined): Promise<number> {
-  // Nothing that is made here is anybody else's to read, also in a folder that was there before.
-  process.umask(0o077)
+  keepToOneself()
   const stopped = new Promise<NodeJS.Signals>((resolve) => {
     let asked = false
     const stop = (signal: NodeJS.Signals): void => {

@@ -57,6 +57,13 @@ export interface Peer {
   readonly port?: number | undefined
   /** Address the peer speaks from; names the peer and stands in Received. */
   readonly ip?: string | undefined
+  /**
+   * Addresses and networks that it may speak from, whatever it shows; without `auth` and `certificate` it is known by them.
+   * They stand in for `ip` there (SEC-061).
+   */
+  readonly allow?: readonly string[] | undefined
+  /** mm7s: SHA-256 fingerprint of the client certificate that it must show, as openssl prints it (SEC-061). */
+  readonly certificate?: string | undefined
   readonly url?: string | undefined
   /** Ending of the MM7 namespace that we send, e.g. REL-6-MM7-1-4. */
   readonly schema?: string | undefined

@@ -1,7 +1,12 @@
-/** Which peer speaks (MM7-028, MM7-029; RFC 7616, RFC 7617): by Basic or Digest credentials, else by its address. */
-import { createHash, createHmac, hash as oneShot, randomBytes, timingSafeEqual } from 'node:crypto'
+/**
+ * Which peer speaks (MM7-028, MM7-029, SEC-061; RFC 7616, RFC 7617): by Basic or Digest credentials, else by its client
+ * certificate or its address. What a peer is restricted to, it must come with, whatever else it shows.
+ */
+import { createHash, hash as oneShot, timingSafeEqual } from 'node:crypto'
+import { isWithin, speaksFrom } from '../../model/network.ts'
 import type { Peer, Settings } from '../../model/settings.ts'
 import type { EpochMs } from '../../model/units.ts'
+import { Nonces } from './nonces.ts'
 
 export type Authenticated =
   | { readonly peer: string }
@@ -14,17 +19,16 @@ export interface AuthRequest {
   readonly url: string
   readonly ip: string
   readonly tls: boolean
+  /** SHA-256 fingerprint of the client's certificate. */
+  readonly fingerprint?: string | undefined
 }
 
-/** A nonce is good for this long (MM7-029). */
-const nonceMs = 300_000
 const algorithms = { 'SHA-256': 'sha256', MD5: 'md5' } as const
 
 export class Authenticator {
   readonly #settings: Settings
   readonly #plaintext: 'never' | 'loopback' | 'always'
-  readonly #now: () => EpochMs
-  readonly #secret = randomBytes(32)
+  readonly #nonces: Nonces
   readonly #peers: readonly (readonly [string, Peer])[]
   /** Digests of user:password (RFC 7617 §2: no user holds a colon). */
   readonly #basics: readonly { readonly peer: string; readonly digest: Buffer }[]
@@ -38,7 +42,7 @@ export class Authenticator {
         : [],
     )
     this.#plaintext = plaintext
-    this.#now = now
+    this.#nonces = new Nonces(now)
   }
 
   identify(request: AuthRequest): Authenticated {
@@ -50,21 +54,26 @@ export class Authenticator {
         : /^digest\s/i.test(authorization)
           ? this.#digest(request, peers)
           : undefined
-      if (name === undefined) return this.#challenge(peers.map(([, peer]) => peer))
-      const peer = this.#settings.peers[name]
-      return peer?.ip !== undefined && peer.auth === undefined && peer.ip !== request.ip
-        ? { status: 403 }
-        : { peer: name }
+      if (name === undefined || name === 'stale')
+        return this.#challenge(
+          peers.map(([, peer]) => peer),
+          name === 'stale',
+        )
+      const peer = this.#settings.peers[name.peer]
+      return peer && mayCome(peer, request) ? name : { status: 403 }
     }
-    // Known by its address alone: only a peer that is not to log in.
-    const byAddress = peers.filter(([, peer]) => peer.ip === request.ip)
+    // Known by its certificate or its address alone: only a peer that is not to log in.
+    const byAddress = peers.filter(
+      ([, peer]) =>
+        (speaksFrom(peer, request.ip) || peer.certificate !== undefined) && mayCome(peer, request),
+    )
     const [open] = byAddress.filter(([, peer]) => peer.auth === undefined)
     if (open) return { peer: open[0] }
     const asked = (byAddress.length > 0 ? byAddress : peers).filter(([, peer]) => peer.auth !== undefined)
     return asked.length > 0 ? this.#challenge(asked.map(([, peer]) => peer)) : { status: 403 }
   }
 
-  #challenge(peers: readonly Peer[]): Authenticated {
+  #challenge(peers: readonly Peer[], stale = false): Authenticated {
     const challenges: string[] = []
     for (const { auth } of peers) {
       if (!auth) continue
@@ -73,7 +82,7 @@ export class Authenticator {
       else
         for (const algorithm of Object.keys(algorithms))
           challenges.push(
-            `Digest realm="${realm}", qop="auth", algorithm=${algorithm}, nonce="${this.#nonce()}"`,
+            `Digest realm="${realm}", qop="auth", algorithm=${algorithm}, nonce="${this.#nonces.issue()}"${stale ? ', stale=true' : ''}`,
           )
     }
     const unique = [...new Set(challenges)]
@@ -83,17 +92,22 @@ export class Authenticator {
     }
   }
 
-  #basic(request: AuthRequest): string | undefined {
+  #basic(request: AuthRequest): { readonly peer: string } | undefined {
     const loopback = /^(127\.|::1$)/.test(request.ip)
     const clearAllowed = this.#plaintext === 'always' || (this.#plaintext === 'loopback' && loopback)
     if (!request.tls && !clearAllowed) return undefined
     const encoded = /^basic\s+([A-Za-z0-9+/=]+)$/i.exec((request.authorization ?? '').trim())?.[1]
     if (encoded === undefined) return undefined
     const given = digestOf(Buffer.from(encoded, 'base64').toString('utf8'))
-    return this.#basics.find(({ digest }) => timingSafeEqual(digest, given))?.peer
+    const found = this.#basics.find(({ digest }) => timingSafeEqual(digest, given))
+    return found && { peer: found.peer }
   }
 
-  #digest(request: AuthRequest, peers: readonly (readonly [string, Peer])[]): string | undefined {
+  /** 'stale': who knows the password, with a nonce that is too old, or with a count that was used before (RFC 7616 §3.3). */
+  #digest(
+    request: AuthRequest,
+    peers: readonly (readonly [string, Peer])[],
+  ): { readonly peer: string } | 'stale' | undefined {
     const given = digestParameters(request.authorization ?? '')
     const algorithm = (given.algorithm ?? 'MD5').toUpperCase()
     const hashName = algorithm === 'SHA-256' || algorithm === 'MD5' ? algorithms[algorithm] : undefined
@@ -110,31 +124,24 @@ export class Authenticator {
       !cnonce
     )
       return undefined
-    if (uri !== request.url || !this.#isFresh(nonce)) return undefined
+    if (uri !== request.url || !this.#nonces.isOurs(nonce) || !/^[0-9a-f]{8}$/i.test(nc)) return undefined
     const hash = (text: string): string => createHash(hashName).update(text).digest('hex')
-    return peers.find(([, { auth }]) => {
+    const found = peers.find(([, { auth }]) => {
       if (auth?.scheme !== 'digest' || auth.password === undefined || !same(auth.user, username)) return false
       const ha1 = hash(`${username}:${realm}:${auth.password}`)
       const ha2 = hash(`${request.method}:${uri}`)
       return same(hash(`${ha1}:${nonce}:${nc}:${cnonce}:${qop}:${ha2}`), response.toLowerCase())
-    })?.[0]
-  }
-
-  #nonce(): string {
-    const at = this.#now().toString(36)
-    return `${at}.${this.#sign(at)}`
-  }
-
-  #sign(text: string): string {
-    return createHmac('sha256', this.#secret).update(text).digest('base64url').slice(0, 22)
-  }
-
-  #isFresh(nonce: string): boolean {
-    const [at = '', signature = ''] = nonce.split('.')
-    const age = this.#now() - Number.parseInt(at, 36)
-    return same(this.#sign(at), signature) && age >= 0 && age <= nonceMs
+    })
+    if (!found) return undefined
+    return this.#nonces.use(nonce, Number.parseInt(nc, 16)) ? { peer: found[0] } : 'stale'
   }
 }
+
+/** SEC-061: what the peer is restricted to. */
+const mayCome = ({ allow, certificate }: Peer, { ip, fingerprint }: AuthRequest): boolean =>
+  (allow === undefined || isWithin(ip, allow)) &&
+  (certificate === undefined ||
+    (fingerprint !== undefined && same(certificate.toUpperCase(), fingerprint.toUpperCase())))
 
 const digestOf = (text: string): Buffer => oneShot('sha256', text, 'buffer')
 

@@ -1,6 +1,7 @@
 /** The MM7 endpoint: SOAP over HTTP at /mm7 (mapping.md 2.3). */
 import { hash as digest } from 'node:crypto'
 import type { AddressInfo, Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { crc32 } from 'node:zlib'
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { asFault } from '../../model/fault.ts'
@@ -76,6 +77,15 @@ export interface Mm7Server {
   close(drainMs?: number): Promise<void>
 }
 
+/** Certificates are asked for where a peer has one; by whom they were issued says nothing, the fingerprint does. */
+const clientCertificates = (settings: Settings): { requestCert?: boolean; rejectUnauthorized?: boolean } =>
+  Object.values(settings.peers).some((peer) => peer.certificate !== undefined)
+    ? { requestCert: true, rejectUnauthorized: false }
+    : {}
+
+const fingerprintOf = ({ socket }: FastifyRequest): string | undefined =>
+  socket instanceof TLSSocket ? socket.getPeerCertificate().fingerprint256 : undefined
+
 /** The SOAP part and MIME beside the message itself (MM7-032). */
 const packagingOctets = 1_048_576
 
@@ -101,7 +111,9 @@ export async function createMm7Server(options: Mm7ServerOptions): Promise<Mm7Ser
       headersTimeout: Math.min(limits.requestMs, 30_000),
       connectionsCheckingInterval: 500,
     },
-    ...(options.tls ? { https: { ...options.tls, minVersion: 'TLSv1.2' as const } } : {}),
+    ...(options.tls
+      ? { https: { ...options.tls, ...clientCertificates(settings), minVersion: 'TLSv1.2' as const } }
+      : {}),
   })
   app.server.maxConnections = limits.maxConnections
   limitPerIp(app.server, limits.maxPerIp)
@@ -116,6 +128,7 @@ export async function createMm7Server(options: Mm7ServerOptions): Promise<Mm7Ser
       url: request.url,
       ip: addressOf(request),
       tls: options.tls !== undefined,
+      fingerprint: fingerprintOf(request),
     })
     if ('status' in found) {
       options.log('warn', 'MM7 request refused', { ip: addressOf(request), status: found.status })
