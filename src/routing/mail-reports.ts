@@ -174,7 +174,7 @@ export function createMailReports(options: AcceptorOptions, ways: Ways): MailRep
     const to = envelope.rcptTo.map((r) => r.path)
     options.log('warn', 'a report about no message of ours', { queueId, kind: report.kind, to: to.join(' ') })
     const isForged =
-      report.kind === 'disposition-notification' && to.some((p) => reportAddress(p) !== undefined)
+      report.kind === 'disposition-notification' && (await Promise.all(to.map(isGivenOut))).some(Boolean)
     const entry: NewQueueEntry = {
       queueId,
       receivedAt: now,
@@ -195,6 +195,10 @@ export function createMailReports(options: AcceptorOptions, ways: Ways): MailRep
     options.wake()
     return { queueId }
   }
+
+  /** Read reports are asked for at the reverse-path (MAP-096). */
+  const isGivenOut = async (path: string): Promise<boolean> =>
+    reportAddress(path) !== undefined || (await originals.isReturnPath(path))
 
   return {
     reportAddress,

@@ -67,7 +67,8 @@ test('FE-25, EN-12, U8-07: header fields in ASCII to a client that knows no othe
   for (const field of [
     'From: =?utf-8?Q?Zo=C3=AB_Z?= <zoe@example.org>,',
     'Subject: =?utf-8?Q?d=C3=A9j=C3=A0_vu?=\r\n',
-    'Received: from x (=?utf-8?Q?h=C3=B4te?=) by y; Mon, 1 Jan 2024 00:00:00 +0000\r\n',
+    // 77 characters would be one too many for a line with an encoded word (RFC 2047 §2).
+    'Received: from x (=?utf-8?Q?h=C3=B4te?=) by y; Mon, 1 Jan 2024 00:00:00\r\n +0000\r\n',
     ', plain@example.net;\r\n',
     'Content-Type: multipart/mixed; boundary=b\r\n',
   ])

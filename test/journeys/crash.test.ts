@@ -151,7 +151,7 @@ test(`QUE-001, QUE-002, MM7-060: ${rounds} times SIGKILL under MM7 and SMTP load
   )
 }, 180_000)
 
-test('QUE-051: a full disk gives MM7 3000 and SMTP 452, loses nothing, and recovers', async (context) => {
+test('QUE-051, MM7-004: a full disk gives MM7 3000 and SMTP 452, loses nothing, and recovers', async (context) => {
   const disk = folder()
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk], { stdio: 'pipe' })

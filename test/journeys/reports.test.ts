@@ -281,7 +281,12 @@ describe('MMS reports become DSN and MDN', () => {
 
 describe('DSN and MDN become MM7 reports', () => {
   /** An MM to a mail address; what the gateway knows it by, and the mail that left. */
-  async function toMail(sender = '7777', to = ['bob@outside.example'], more: readonly XmlElement[] = []) {
+  async function toMail(
+    sender = '7777',
+    to = ['bob@outside.example'],
+    more: readonly XmlElement[] = [],
+    asked: readonly XmlElement[] = [element('DeliveryReport', 'true'), element('ReadReply', 'true')],
+  ) {
     const before = sink.taken.length
     const { status, messageId = '' } = await post(
       'vasp',
@@ -289,8 +294,7 @@ describe('DSN and MDN become MM7 reports', () => {
       [
         identification(sender),
         recipients(...to),
-        element('DeliveryReport', 'true'),
-        element('ReadReply', 'true'),
+        ...asked,
         element('Subject', 'Ticket'),
         ...more,
         element('Content', [], { href: 'cid:c' }),
@@ -314,7 +318,7 @@ describe('DSN and MDN become MM7 reports', () => {
       '',
       to,
       `Date: Tue, 5 Mar 2024 10:12:00 +0000\r\nFrom: MAILER-DAEMON@outside.example\r\nTo: ${to[0]}\r\nSubject: report ${machine.length}\r\nMIME-Version: 1.0\r\n` +
-        `Content-Type: multipart/report; report-type=${type}; boundary=b\r\n\r\n--b\r\n\r\nSaid the mail server.\r\n--b\r\nContent-Type: message/${type}\r\n\r\n${machine}\r\n` +
+        `Content-Type: multipart/report; report-type=${type}; boundary=b\r\n\r\n--b\r\n\r\nSaid the mail server.\r\nAnd a second line.\r\n--b\r\nContent-Type: message/${type}\r\n\r\n${machine}\r\n` +
         `--b\r\nContent-Type: text/rfc822-headers\r\n\r\n${returned}\r\n--b--`,
     )
   const group = (address: string, action: string, status: string) =>
@@ -362,15 +366,42 @@ describe('DSN and MDN become MM7 reports', () => {
     expect(
       (await gateway.engine.spool.originals.byMessageId(sent.mailId))[0]!.recipients[0]!.reports,
     ).toEqual([])
-    // RPT-063: they are the operator's to look at, not the handset's.
+    // RPT-063: they are the operator's to look at, not the handset's; but the MDN, which is discarded (RPT-047).
     const kept = await eventually(async () => {
       const mails = await inbox(gateway)
-      return mails.length >= 4 && mails
+      return mails.length >= 3 && mails
     })
-    expect(kept.every((m) => m.includes('multipart/report'))).toBe(true)
+    expect(kept.every((m) => m.includes('report-type=delivery-status'))).toBe(true)
     // By Message-ID and a recipient that it had, it counts.
     await sendReport([sent.path], 'delivery-status', `X: y\r\n\r\n${said}`, ours)
     await eventually(() => told(sent.messageId).length === 1)
+  })
+
+  test('RPT-039, RPT-046, MAP-170: what was not asked for is noted and not told; StatusText is the first line', async () => {
+    const about = (sent: { mailId: string }) => `Message-ID: ${sent.mailId}\r\n`
+    const failed = group('bob@outside.example', 'failed', '5.1.1')
+    const displayed = (sent: { mailId: string }) =>
+      `Final-Recipient: rfc822; bob@outside.example\r\nOriginal-Message-ID: ${sent.mailId}\r\nDisposition: manual-action/MDN-sent-manually; displayed`
+    for (const asked of [[], [element('DeliveryReport', 'false'), element('ReadReply', 'false')]]) {
+      const sent = await toMail('7777', ['bob@outside.example'], [], asked)
+      const before = vasp.received.length
+      await sendReport([sent.path], 'delivery-status', `X: y\r\n\r\n${failed}`, about(sent))
+      await sendReport([sent.path], 'disposition-notification', displayed(sent))
+      const marks = async () =>
+        (await gateway.engine.spool.originals.byMessageId(sent.mailId))[0]!.recipients[0]!.reports
+      await eventually(async () => (await marks()).length === 2)
+      expect((await marks()).map((m) => m.outcome)).toEqual(['failed', 'displayed'])
+      // A report that is asked for goes out after them, and alone.
+      const other = await toMail()
+      await sendReport([other.path], 'delivery-status', `X: y\r\n\r\n${failed}`, about(other))
+      await eventually(() => told(other.messageId).length === 1)
+      expect(vasp.received.length).toBe(before + 1)
+      const { body } = vasp.received.at(-1)!.message
+      expect(childText(body, 'StatusText')).toBe('Said the mail server.')
+      // About the recipient, to the sender.
+      const address = (name: string) => body.children.find((c) => c.name === name)!.children[0]!.text
+      expect([address('Recipient'), address('Sender')]).toEqual(['bob@outside.example', '7777'])
+    }
   })
 
   test('RPT-045, RPT-046: an MDN is a ReadReplyReq, once', async () => {
@@ -408,8 +439,29 @@ describe('DSN and MDN become MM7 reports', () => {
         'Final-Recipient: rfc822; x@y.example\r\nDisposition: ; dispatched',
       ),
     ).toMatch(/^250/)
-    await quiet()
-    expect((await inbox(gateway)).length).toBe(before)
+    // The same of a message that is gone, at an address that is still known: nobody is shown it.
+    const forged = (to: string, id: string) =>
+      sendReport(
+        [to],
+        'disposition-notification',
+        `Final-Recipient: rfc822; x@y.example\r\nOriginal-Message-ID: <${id}@y.example>\r\nDisposition: manual-action/MDN-sent-manually; displayed`,
+      )
+    const mine = await toMail()
+    expect(await forged(mine.path, 'forged')).toMatch(/^250/)
+    await eventually(() =>
+      gateway.logged.some(
+        (l) =>
+          l.message === 'a report about no message of ours' && JSON.stringify(l.fields).includes(mine.path),
+      ),
+    )
+    // To a number that no report was ever asked for, the operator sees it (RPT-063).
+    expect(await forged('+12025550177@mms.example.net', 'stray')).toMatch(/^250/)
+    const mails = await eventually(async () => {
+      const list = await inbox(gateway)
+      return list.length > before && list
+    })
+    expect(mails).toHaveLength(before + 1)
+    expect(mails.at(-1)!.toString()).toContain('<stray@y.example>')
   })
 
   test('RPT-061, RPT-060: feedback reports and ordinary replies stay what they are; a second addressee gets the mail too', async () => {

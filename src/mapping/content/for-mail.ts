@@ -8,24 +8,16 @@ import type { MappingContext } from '../context.ts'
 import { oneLine } from '../element.ts'
 import { fileName } from './file-names.ts'
 import { bodyLength } from './part-size.ts'
-import { bodyFrom } from './read-content.ts'
+import { bodyFrom, emptyText } from './read-content.ts'
 import { findReferred } from './references.ts'
 import { smilReferences } from './smil.ts'
 import { textForMail } from './text.ts'
 
 const outerFields = /^content-(language|description)$/i
 
-const empty: Part = {
-  kind: 'leaf',
-  type: 'text/plain',
-  params: [{ name: 'charset', value: 'us-ascii' }],
-  headers: [],
-  body: bodyFrom(new Uint8Array(0)),
-}
-
 /** The entity to be written: its own Content-ID belongs to the packaging it came in, and is dropped (CNT-012). */
 export function contentForMail(content: Part | undefined, ctx: MappingContext): Part {
-  if (!content) return empty
+  if (!content) return emptyText
   const shaped = ctx.settings.presentation === 'mixed' ? asMixed(content) : preserved(content)
   // The encoding of a protected body is part of it; all else is encoded anew.
   const kept = shaped.kind === 'opaque' ? /^content-(language|description|transfer-encoding)$/i : outerFields
@@ -40,7 +32,7 @@ function preserved(part: Part): Part {
   const parts = withoutEmpty(part.parts)
     .map(preserved)
     .map((p) => withMovedPlaces(p, moved))
-  if (parts.length === 0) return empty
+  if (parts.length === 0) return emptyText
   return {
     ...part,
     headers,
@@ -152,9 +144,9 @@ function asMixed(content: Part): Part {
   }
   const ordered = [...shown, ...media.filter((p) => !shown.includes(p))]
   const [only, second] = ordered
-  if (!only) return empty
+  if (!only) return emptyText
   const dressed = ordered.map((p) => withDisposition(p, shown.includes(p)))
-  if (!second) return dressed[0] ?? empty
+  if (!second) return dressed[0] ?? emptyText
   return { kind: 'multi', subtype: 'mixed', params: [], headers: [], parts: dressed }
 }
 

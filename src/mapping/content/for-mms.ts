@@ -7,7 +7,7 @@ import type { MappingContext } from '../context.ts'
 import { allowed, collectParts, handlingOf, headerOf, type Leaf, plain, type Shown } from './collect.ts'
 import { contentLocation } from './file-names.ts'
 import { bodyLength, sizeOf } from './part-size.ts'
-import { textBody } from './read-content.ts'
+import { emptyText, textBody } from './read-content.ts'
 import { findReferred } from './references.ts'
 import { shape } from './shape.ts'
 import { smilReferences } from './smil.ts'
@@ -28,8 +28,8 @@ type Source = Pick<NeutralMessage, 'content' | 'source' | 'vas' | 'subject'>
 
 /** The one content entity of an MM, or why there is none. */
 export function contentForMms(message: Source, target: MmsTarget, ctx: MappingContext): Part | Refusal {
-  const { content } = message
-  if (!content) return refusal('content-refused', 'the message has no content')
+  // An MM may be a subject alone (MM7-073).
+  const content = message.content ?? emptyText
   const limit = roomFor(message, target.peer)
   // What MMS brought goes on to MMS as it came, but for characters; no medium of it is adapted here (CNT-076).
   if (message.source !== 'mm3') {

@@ -106,3 +106,12 @@ function bodyOf(octets: Uint8Array, node: MimeNode): Body {
 export const bodyFrom = (octets: Uint8Array): Body => ({ octets: () => octets })
 
 export const textBody = (text: string): Body => bodyFrom(Buffer.from(text, 'utf8'))
+
+/** What a message without content has where its carrier must have one (CNT-007). */
+export const emptyText: Part = {
+  kind: 'leaf',
+  type: 'text/plain',
+  params: [{ name: 'charset', value: 'us-ascii' }],
+  headers: [],
+  body: bodyFrom(new Uint8Array(0)),
+}

@@ -5,7 +5,10 @@
 import { Buffer } from 'node:buffer'
 import { isAscii } from './utf8.ts'
 
-const maxWord = 75
+/** RFC 2047 §2 allows 75; these fit behind the usual field names in a line of 76. */
+const maxWord = 55
+/** RFC 5322 §2.1.1 advises 78, RFC 2047 §2 demands 76 of lines with encoded words. */
+const maxLine = { plain: 78, encoded: 76 } as const
 
 const clean = (text: string): string =>
   text
@@ -29,7 +32,7 @@ export function encodePhrase(value: string): string {
   return encodedWords(text).join(' ')
 }
 
-/** UTF-8 words of at most 75 characters; no word splits a character (RFC 2047 §2, §5). */
+/** UTF-8 words of limited length; no word splits a character (RFC 2047 §2, §5). */
 function encodedWords(text: string): string[] {
   const octets = Buffer.byteLength(text)
   // Q where most is ASCII, B where it would swell.
@@ -70,14 +73,15 @@ export function writeField(given: string, value: string, utf8 = false): string {
   const name = given.replace(/[^!-9;-~]+/g, '').slice(0, 200) || 'X-Unnamed'
   const safe = clean(value).replace(utf8 ? /[\x80-\x9f\ufffe\uffff]/g : /[^\x20-\x7e\t]/g, '?')
   const line = `${name}: ${safe}`
-  if (line.length <= 78) return `${line}\r\n`
+  const width = safe.includes('=?') ? maxLine.encoded : maxLine.plain
+  if (line.length <= width) return `${line}\r\n`
   const lines: string[] = []
   let rest = line
-  while (rest.length > 78) {
-    // Never at the blank after the name, never so that a line of blanks alone arises.
-    const from = lines.length === 0 ? name.length + 2 : 1
-    let at = rest.lastIndexOf(' ', 78)
-    if (at < from || rest.slice(from, at).trim() === '') at = rest.indexOf(' ', 79)
+  while (rest.length > width) {
+    // At the blank after the name only before an encoded word; never so that a line of blanks alone arises.
+    const from = lines.length === 0 && !safe.startsWith('=?') ? name.length + 2 : 1
+    let at = rest.lastIndexOf(' ', width)
+    if (at < from || rest.slice(from, at).trim() === '') at = rest.indexOf(' ', width + 1)
     if (at < 0 || rest.slice(at).trim() === '') break
     lines.push(rest.slice(0, at))
     rest = rest.slice(at)

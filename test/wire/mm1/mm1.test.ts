@@ -401,3 +401,27 @@ test.skipIf(!existsSync(corpus))('PDUs of other projects are all decoded, and su
   console.log(`${names.length} PDUs decoded:`, Object.fromEntries(counts))
 })
 if (!existsSync(corpus)) console.log('skipped: no corpus of MM1 PDUs at ../shared/corpus/mm1')
+
+test('MAP-221: every PDU type by its number, as octets', () => {
+  const numbers: Readonly<Record<string, string>> = {
+    'm-send-req': '80',
+    'm-send-conf': '81',
+    'm-notification-ind': '82',
+    'm-notifyresp-ind': '83',
+    'm-retrieve-conf': '84',
+    'm-acknowledge-ind': '85',
+    'm-delivery-ind': '86',
+    'm-read-rec-ind': '87',
+    'm-read-orig-ind': '88',
+    'm-forward-req': '89',
+    'm-forward-conf': '8a',
+  }
+  expect(Object.values(pduTypes).sort()).toEqual(Object.keys(numbers).sort())
+  for (const [type, number] of Object.entries(numbers)) {
+    // X-Mms-Message-Type, Transaction-Id "t", version 1.2.
+    const octets = hex(`8c ${number} 98 74 00 8d 92`)
+    expect(decodePdu(octets)).toMatchObject({ type, headers: { transactionId: 't', version: '1.2' } })
+    const written = encodePdu({ type: type as Mm1Pdu['type'], headers: { version: '1.2' }, others: [] })
+    expect(Buffer.from(written).toString('hex')).toMatch(new RegExp(`^8c${number}`))
+  }
+})
