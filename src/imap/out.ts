@@ -60,9 +60,11 @@ export class Out {
     if (octets !== '') this.#halfway = !octets.endsWith('\n') || octets.endsWith('}\r\n')
   }
 
-  /** One untagged response, without `* ` and line end. */
+  /** One untagged response, without `* ` and line end. Whole: how it ends need not be looked at. */
   untagged(octets: string): void {
-    this.text(`* ${octets}\r\n`)
+    this.#text += `* ${octets}\r\n`
+    this.#halfway = false
+    if (this.#text.length >= pieceCharacters) this.flush()
   }
 
   /** A status response with an optional code. */

@@ -7,6 +7,7 @@
 import type { MessageDigest } from '../model/message-digest.ts'
 import type { NewMessage } from '../model/queue.ts'
 import type { EpochMs, Octets } from '../model/units.ts'
+import type { Flagged } from './flagged.ts'
 
 export type AccountId = number
 export type MailboxId = number
@@ -90,6 +91,8 @@ export interface MessageQuery {
    */
   readonly digest?: boolean | readonly DigestPart[] | undefined
   readonly threadId?: boolean | undefined
+  /** For lists: modSeq, createdModSeq, savedAt and blob are not read either, and throw. */
+  readonly brief?: boolean | undefined
 }
 
 export interface MailboxChanges {
@@ -311,16 +314,6 @@ export interface AccountChange {
   readonly origin: number | undefined
   /** Of a change of the flags of a few messages, and of nothing else: what the writer knows need not be read. */
   readonly flagged?: Flagged | undefined
-}
-
-export interface Flagged {
-  readonly mailbox: MailboxId
-  /** The mailbox's highestModSeq before the change. */
-  readonly before: ModSeq
-  /** What of the mailbox may have changed with it. */
-  readonly counters: Pick<Mailbox, 'unseen' | 'deleted' | 'deletedOctets' | 'highestModSeq' | 'keywords'>
-  /** In UID order. */
-  readonly messages: readonly Pick<Message, 'uid' | 'modSeq' | 'flags'>[]
 }
 
 /** UID sets are as short as they can be. `implied`: told by another event of the same change (NT-06). */

@@ -461,6 +461,35 @@ export function mailStoreContract(name: string, open: () => Promise<StoreUnderTe
       expect(() => rows[0]!.digest.envelope).toThrow('did not ask')
     })
 
+    test('FE-24, FE-25: a list reads what it shows and nothing else', async () => {
+      await newAccount()
+      await append('INBOX', mail('Subject: x\n\nx', ['\\Seen', '$Forwarded']), mail('Subject: Grüße\n\nyy'))
+      const inbox = await idOf('INBOX')
+      const digest = ['envelope', 'ascii'] as const
+      const [whole, brief] = [
+        await messages(inbox, { digest }),
+        await messages(inbox, { digest, brief: true }),
+      ]
+      const shown = ({
+        uid,
+        flags,
+        internalDate,
+        internalOffsetMinutes,
+        size,
+        utf8Size,
+        digest,
+      }: Message) => ({
+        ...{ uid, flags, internalDate, internalOffsetMinutes, size, utf8Size },
+        ...{ envelope: digest.envelope, ascii: digest.ascii },
+      })
+      expect(brief.map(shown)).toEqual(whole.map(shown))
+      expect(whole.map((m) => [m.modSeq, m.createdModSeq, m.blob > 0, m.savedAt > 0])).toEqual(
+        whole.map((m) => [m.modSeq, m.modSeq, true, true]),
+      )
+      for (const ask of ['modSeq', 'createdModSeq', 'savedAt', 'blob', 'emailId'] as const)
+        expect(() => brief[0]![ask]).toThrow('asked for little')
+    })
+
     const sortable = [
       'From: "Zoe" <anna@x>\nTo: Group: b@c;\nSubject: Re: banana\nDate: Mon, 7 Feb 2022 10:00:00 +0100\n\nx',
       'From: =?utf-8?Q?=C3=84nne?= <zed@x>\nTo: zz@x\nCc: q@x\nSubject: [list] Apple\nDate: Mon, 7 Feb 2022 09:30:00 +0000\n\nxxxxx',

@@ -3,7 +3,8 @@
  * memory, and written back by finish(), which also asks the quota.
  */
 import { Fault } from '../../model/fault.ts'
-import type { Flagged, StoreEvent } from '../../store/store.ts'
+import type { Flagged } from '../../store/flagged.ts'
+import type { StoreEvent } from '../../store/store.ts'
 import type { Touched } from './requests.ts'
 import { asNumber, asText, type Row, type Statements } from './statements.ts'
 

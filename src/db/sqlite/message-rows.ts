@@ -7,17 +7,17 @@ import { everything, runsOf } from './uid-runs.ts'
 
 const batchRows = 500
 
-const columnOf: Readonly<Record<DigestPart, string>> = {
+const columnOf: Readonly<Record<Exclude<DigestPart, 'ascii'>, string>> = {
   envelope: 'd.envelope',
   bodyStructure: 'd.body_structure',
   body: 'd.body',
   preview: 'd.preview',
-  // Read of the few messages only that have it.
-  ascii: "CASE WHEN m.utf8_size IS NOT NULL THEN json_extract(d.detail, '$.ascii') END",
   detail: 'd.detail',
 }
 const allParts: readonly DigestPart[] = ['envelope', 'bodyStructure', 'body', 'preview', 'ascii', 'detail']
-const fixedColumns = 10
+/** In the order in which StoredMessage has them. */
+const briefColumns = ['m.uid', 'm.flags', 'm.internal_date', 'm.internal_offset', 'm.size', 'm.utf8_size']
+const otherColumns = ['m.mod_seq', 'm.created_mod_seq', 'm.saved_at', 'm.blob']
 
 export async function* messagesOf(
   sql: Statements,
@@ -25,13 +25,16 @@ export async function* messagesOf(
   query: MessageQuery,
 ): AsyncIterable<readonly Message[]> {
   const parts = query.digest === true ? allParts : query.digest || []
-  const columns = [...parts.map((part) => columnOf[part]), ...(query.threadId ? ['k.thread'] : [])]
-  const text = `SELECT m.uid, m.mod_seq, m.created_mod_seq, m.flags, m.internal_date, m.saved_at, m.size, m.blob, m.internal_offset, m.utf8_size${columns
-    .map((column) => `, ${column}`)
-    .join('')} FROM messages m${parts.length > 0 ? ' JOIN digests d ON d.blob = m.blob' : ''}${
+  const columns = [
+    ...briefColumns,
+    ...(query.brief ? [] : otherColumns),
+    ...(query.threadId ? ['k.thread'] : []),
+    ...parts.flatMap((part) => (part === 'ascii' ? [] : columnOf[part])),
+  ]
+  const text = `SELECT ${columns.join(', ')} FROM messages m${parts.length > 0 ? ' JOIN digests d ON d.blob = m.blob' : ''}${
     query.threadId ? ' JOIN sort_keys k ON k.blob = m.blob' : ''
   } WHERE m.mailbox = ? AND m.uid BETWEEN ? AND ?`
-  const toMessage = reader(parts, query.threadId === true)
+  const toMessage = reader(sql, mailbox, columns, parts)
   if (query.changedSince !== undefined && query.uids === undefined) {
     // What changed is found by its mod-sequence, not by looking at every message (QR-56).
     const rows = sql.tuples(
@@ -81,51 +84,96 @@ function fewChanged(sql: Statements, mailbox: number, since: number, uids: UidSe
   )
 }
 
-function reader(parts: readonly DigestPart[], threadId: boolean): (row: Tuple) => Message {
-  const at = (part: DigestPart): number => (parts.includes(part) ? fixedColumns + parts.indexOf(part) : -1)
+function reader(
+  sql: Statements,
+  mailbox: number,
+  columns: readonly string[],
+  parts: readonly DigestPart[],
+): (row: Tuple) => Message {
+  const at = (part: Exclude<DigestPart, 'ascii'>): number => columns.indexOf(columnOf[part])
   const places: Places = {
+    whole: columns.includes('m.blob'),
+    thread: columns.indexOf('k.thread'),
     envelope: at('envelope'),
     bodyStructure: at('bodyStructure'),
     body: at('body'),
     preview: at('preview'),
-    ascii: at('ascii'),
     detail: at('detail'),
+    ascii: parts.includes('ascii'),
   }
-  const thread = threadId ? fixedColumns + parts.length : -1
-  return (row) => new StoredMessage(row, places, thread)
+  // Few messages have that form; it is not looked for in the others.
+  return (row) =>
+    new StoredMessage(row, places, places.ascii && row[5] !== null ? asciiOf(sql, mailbox, row[0]) : null)
 }
 
-type Places = Readonly<Record<DigestPart, number>>
+const asciiOf = (sql: Statements, mailbox: number, uid: Tuple[number] = null): string | null => {
+  const row = sql.get(
+    `SELECT json_extract(d.detail, '$.ascii') AS ascii FROM messages m JOIN digests d ON d.blob = m.blob
+     WHERE m.mailbox = ? AND m.uid = ?`,
+    mailbox,
+    uid,
+  )
+  return row ? (row.ascii as string | null) : null
+}
 
+interface Places extends Readonly<Record<Exclude<DigestPart, 'ascii'>, number>> {
+  readonly ascii: boolean
+  /** Not only what a list shows was read. */
+  readonly whole: boolean
+  readonly thread: number
+}
+
+/** A row as it was read; what nobody asks of it is not made. Plain fields: fetch.ts puts a newer state in front of it. */
 class StoredMessage implements Message {
-  readonly uid: number
-  readonly modSeq: number
-  readonly createdModSeq: number
-  readonly flags: readonly string[]
-  readonly internalDate: number
-  readonly internalOffsetMinutes: number
-  readonly savedAt: number
-  readonly size: number
-  readonly utf8Size: number | undefined
-  readonly blob: number
-  readonly digest: MessageDigest
-  readonly #row: Tuple
-  readonly #thread: number
+  private readonly row: Tuple
+  private readonly places: Places
+  private readonly ascii: string | null
+  private readDigest: MessageDigest | undefined
 
-  constructor(row: Tuple, places: Places, thread: number) {
-    this.uid = row[0] as number
-    this.modSeq = row[1] as number
-    this.createdModSeq = row[2] as number
-    this.flags = flagList(row[3] as string)
-    this.internalDate = row[4] as number
-    this.savedAt = row[5] as number
-    this.size = row[6] as number
-    this.blob = row[7] as number
-    this.internalOffsetMinutes = row[8] as number
-    this.utf8Size = (row[9] ?? undefined) as number | undefined
-    this.digest = new StoredDigest(row, places)
-    this.#row = row
-    this.#thread = thread
+  constructor(row: Tuple, places: Places, ascii: string | null) {
+    this.row = row
+    this.places = places
+    this.ascii = ascii
+    this.readDigest = undefined
+  }
+
+  private other(column: number): number {
+    if (!this.places.whole) throw new Error('the query asked for little of the message')
+    return this.row[column] as number
+  }
+  get uid(): number {
+    return this.row[0] as number
+  }
+  get flags(): readonly string[] {
+    return flagList(this.row[1] as string)
+  }
+  get internalDate(): number {
+    return this.row[2] as number
+  }
+  get internalOffsetMinutes(): number {
+    return this.row[3] as number
+  }
+  get size(): number {
+    return this.row[4] as number
+  }
+  get utf8Size(): number | undefined {
+    return (this.row[5] ?? undefined) as number | undefined
+  }
+  get modSeq(): number {
+    return this.other(6)
+  }
+  get createdModSeq(): number {
+    return this.other(7)
+  }
+  get savedAt(): number {
+    return this.other(8)
+  }
+  get blob(): number {
+    return this.other(9)
+  }
+  get digest(): MessageDigest {
+    this.readDigest ??= new StoredDigest(this.row, this.places, this.ascii)
+    return this.readDigest
   }
 
   /** COPY shares the octets, and RFC 8474 §5.1 wants the same EMAILID for the same octets. */
@@ -133,8 +181,9 @@ class StoredMessage implements Message {
     return `M${this.blob}`
   }
   get threadId(): string {
-    if (this.#thread < 0) throw new Error('the query did not ask for threadId')
-    return `T${this.#row[this.#thread]}`
+    const { thread } = this.places
+    if (thread < 0) throw new Error('the query did not ask for threadId')
+    return `T${this.row[thread]}`
   }
 }
 
@@ -144,20 +193,19 @@ type Detail = Omit<MessageDigest, 'envelope' | 'bodyStructure' | 'body' | 'previ
 class StoredDigest implements MessageDigest {
   readonly #row: Tuple
   readonly #places: Places
+  readonly #ascii: string | null
   #detail: Detail | undefined
 
-  constructor(row: Tuple, places: Places) {
+  constructor(row: Tuple, places: Places, ascii: string | null) {
     this.#row = row
     this.#places = places
+    this.#ascii = ascii
   }
 
-  #column(part: DigestPart): string | null {
+  #text(part: Exclude<DigestPart, 'ascii'>): string {
     const value = this.#row[this.#places[part]]
     if (value === undefined) throw new Error(`the query did not ask for ${part} of the digest`)
-    return value as string | null
-  }
-  #text(part: Exclude<DigestPart, 'ascii'>): string {
-    return this.#column(part) as string
+    return value as string
   }
   get #parsed(): Detail {
     this.#detail ??= JSON.parse(this.#text('detail')) as Detail
@@ -176,8 +224,8 @@ class StoredDigest implements MessageDigest {
     return this.#text('preview')
   }
   get ascii() {
-    const text = this.#column('ascii')
-    return text === null ? undefined : (JSON.parse(text) as AsciiForm)
+    if (!this.#places.ascii) throw new Error('the query did not ask for ascii of the digest')
+    return this.#ascii === null ? undefined : (JSON.parse(this.#ascii) as AsciiForm)
   }
   get size() {
     return this.#parsed.size

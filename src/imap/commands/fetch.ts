@@ -105,10 +105,10 @@ export async function fetchMessages(
       const msn = selected.uids.msnOf(message.uid)
       if (msn === 0) continue
       if (onlyText) {
-        let line = `* ${msn} FETCH (`
+        let line = `${msn} FETCH (`
         for (let i = 0; i < items.length; i++)
           line += `${i === 0 ? '' : ' '}${items[i]?.text?.(message, session)}`
-        out.text(`${line})\r\n`)
+        out.untagged(`${line})`)
         continue
       }
       // The flags that the fetch itself changed are part of its answer (FE-24, QR-24).
@@ -164,15 +164,7 @@ async function writeMessage(
 const withState = (
   message: Message,
   { modSeq, flags }: { readonly modSeq: number; readonly flags: readonly string[] },
-): Message => ({
-  ...message,
-  emailId: message.emailId,
-  get threadId() {
-    return message.threadId
-  },
-  modSeq,
-  flags,
-})
+): Message => Object.create(message, { modSeq: { value: modSeq }, flags: { value: flags } }) as Message
 
 /** Sets \Seen where it is not, in one write. */
 async function markSeen(

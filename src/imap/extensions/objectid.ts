@@ -7,7 +7,7 @@ export const objectId: Extension = {
   capability: 'OBJECTID',
   source: 'RFC 8474',
   fetchItems: {
-    EMAILID: () => textItem('EMAILID', (m) => `(${m.emailId})`),
+    EMAILID: () => ({ ...textItem('EMAILID', (m) => `(${m.emailId})`), whole: true }),
     THREADID: () => ({ ...textItem('THREADID', (m) => `(${m.threadId})`), threadId: true }),
   },
   statusItems: { MAILBOXID: statusItem((m) => `(${m.objectId})`) },

@@ -9,7 +9,7 @@ import { statusItem } from '../status-item.ts'
 export const savedate: Extension = {
   capability: 'SAVEDATE',
   source: 'RFC 8514',
-  fetchItems: { SAVEDATE: () => textItem('SAVEDATE', (m) => dateTime(m.savedAt)) },
+  fetchItems: { SAVEDATE: () => ({ ...textItem('SAVEDATE', (m) => dateTime(m.savedAt)), whole: true }) },
 }
 
 export const statusSize: Extension = {

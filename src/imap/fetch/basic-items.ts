@@ -7,4 +7,8 @@ export const flagsItem: FetchItem = textItem(
   'FLAGS',
   (m, session) => `(${flagText(session, session.view, m)})`,
 )
-export const modSeqItem: FetchItem = { ...textItem('MODSEQ', (m) => `(${m.modSeq})`), condstore: true }
+export const modSeqItem: FetchItem = {
+  ...textItem('MODSEQ', (m) => `(${m.modSeq})`),
+  condstore: true,
+  whole: true,
+}

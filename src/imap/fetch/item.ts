@@ -1,5 +1,5 @@
 /** One data item that FETCH was asked for. */
-import type { DigestPart, Message } from '../../store/store.ts'
+import type { DigestPart, Message, MessageQuery } from '../../store/store.ts'
 import type { Session } from '../session.ts'
 
 /** Name and value as text; a literal's octets follow it. */
@@ -15,6 +15,8 @@ export interface FetchItem {
   readonly label: string
   /** What it needs of what was computed at delivery. */
   readonly digest?: readonly DigestPart[]
+  /** Needs more of a message than a list shows (MessageQuery.brief); what loads octets always does. */
+  readonly whole?: boolean
   /** Needs Message.threadId. */
   readonly threadId?: boolean
   /** Setting \Seen is part of it (FE-23). */
@@ -40,7 +42,8 @@ export const textItem = (
 /** The columns that a list of items needs. */
 export const queryOf = (
   items: readonly FetchItem[],
-): { readonly digest: readonly DigestPart[]; readonly threadId: boolean } => ({
+): Pick<MessageQuery, 'digest' | 'threadId' | 'brief'> => ({
   digest: [...new Set(items.flatMap((item) => item.digest ?? []))],
   threadId: items.some((item) => item.threadId),
+  brief: !items.some((item) => item.whole || item.load),
 })

@@ -2,10 +2,10 @@
  * What all sessions on one mailbox share: its UIDs and counters at the latest known mod-sequence, and the difference from
  * an earlier one. A change is read from the store once, whatever the number of sessions that will tell it.
  */
+import type { Flagged } from '../../store/flagged.ts'
 import type {
   AccountChange,
   AccountId,
-  Flagged,
   Mailbox,
   MailboxId,
   MailStore,

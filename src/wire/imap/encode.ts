@@ -45,14 +45,31 @@ export const responseText = (text: string): string =>
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 const two = (n: number): string => (n < 10 ? `0${n}` : String(n))
 
+const dayMs = 86_400_000
+/** Lists of messages have few days and many times. */
+const dates = new Map<number, string>()
+const maxDates = 1000
+
+/** The date of a day since 1970. */
+function dateOf(day: number): string {
+  const known = dates.get(day)
+  if (known !== undefined) return known
+  const d = new Date(day * dayMs)
+  const date = d.getUTCDate()
+  const text = `${date < 10 ? ' ' : ''}${date}-${months[d.getUTCMonth()]}-${String(d.getUTCFullYear()).padStart(4, '0')}`
+  if (dates.size >= maxDates) dates.clear()
+  dates.set(day, text)
+  return text
+}
+
 /** date-time, in quotes: the day is padded with a space (SY-29). Minutes east of UTC. */
 export function dateTime(epochMs: number, offsetMinutes = 0): string {
-  const d = new Date(epochMs + offsetMinutes * 60_000)
+  const local = epochMs + offsetMinutes * 60_000
+  const day = Math.floor(local / dayMs)
+  const seconds = Math.floor((local - day * dayMs) / 1000)
+  const minutes = Math.floor(seconds / 60)
   const zone = Math.abs(offsetMinutes)
-  const day = d.getUTCDate()
-  return `"${day < 10 ? ' ' : ''}${day}-${months[d.getUTCMonth()]}-${String(d.getUTCFullYear()).padStart(4, '0')} ${two(
-    d.getUTCHours(),
-  )}:${two(d.getUTCMinutes())}:${two(d.getUTCSeconds())} ${offsetMinutes < 0 ? '-' : '+'}${two(Math.floor(zone / 60))}${two(zone % 60)}"`
+  return `"${dateOf(day)} ${two(Math.floor(minutes / 60))}:${two(minutes % 60)}:${two(seconds % 60)} ${offsetMinutes < 0 ? '-' : '+'}${two(Math.floor(zone / 60))}${two(zone % 60)}"`
 }
 
 /** Ascending numbers as a uid-set: 1:3,7. */
