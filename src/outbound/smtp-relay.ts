@@ -6,7 +6,6 @@ import { isRefusal, type Refusal, refusal } from '../model/refusal.ts'
 import type { Settings } from '../model/settings.ts'
 import type { SmtpEnvelope } from '../model/smtp-envelope.ts'
 import type { Adapter, DeliveryJob, DeliveryResult } from '../queue/adapter.ts'
-import { scanHeaderBlock } from '../wire/mime/scan.ts'
 import { transferable } from '../wire/mime/transfer.ts'
 import { isAscii } from '../wire/mime/utf8.ts'
 import type { MxAnswer } from './mx.ts'
@@ -148,9 +147,10 @@ export function createSmtpRelayAdapter(
         return isAscii(envelope.mailFrom.path ?? '')
           ? refusal('utf8-header', `${hop.remoteMta} takes no header fields that are not ASCII`)
           : refusal('non-ascii-address', `${hop.remoteMta} takes no addresses that are not ASCII`)
-      // RFC 6152 §3: what is 8-bit is said to be; a header may be so under SMTPUTF8 alone.
-      if (hop.extensions.has('8BITMIME') && !isAsciiOctets(octets) && hasEightBitBody(octets))
-        envelope.mailFrom.params.BODY = '8BITMIME'
+      const { params } = envelope.mailFrom
+      // RFC 6152 §3: what is 8-bit is said to be; under SMTPUTF8 the client has said it of the body (RFC 6531 §3.6).
+      if (hop.extensions.has('8BITMIME') && !Object.hasOwn(params, 'SMTPUTF8') && !isAsciiOctets(octets))
+        params.BODY = '8BITMIME'
       const trace = Buffer.from(traceField(job.delivery, settings), 'latin1')
       return {
         envelope,
@@ -180,9 +180,6 @@ function sendable(
     refusal('unconvertible', `${remoteMta} does not take the message as it is, and it must not be changed`)
   )
 }
-
-const hasEightBitBody = (octets: Uint8Array): boolean =>
-  !isAsciiOctets(octets.subarray(scanHeaderBlock(octets).bodyStart))
 
 interface Prepared {
   readonly envelope: OutgoingEnvelope
