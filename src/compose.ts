@@ -9,6 +9,7 @@ import { type Engine, openSqlite } from './db/sqlite/engine.ts'
 import { createIds } from './ids.ts'
 import { createImapServer } from './imap/server.ts'
 import { createMm7Server } from './inbound/mm7/server.ts'
+import { createBurlSource } from './inbound/smtp/burl-source.ts'
 import { createSmtpServer, type SmtpServer, type SmtpServerOptions } from './inbound/smtp/server.ts'
 import type { Log } from './log.ts'
 import { Fault } from './model/fault.ts'
@@ -70,6 +71,10 @@ export function assemble(
   metrics?: Metrics,
 ): Parts {
   const { spool, directory } = engine
+  const hasRoom = async (address: string, octets: number): Promise<boolean> => {
+    const account = await directory.find(address)
+    return account === undefined || engine.store.hasRoom(account.id, octets)
+  }
   const mm4Answers = new Mm4Answers()
   const smtpTransport = createSmtpTransport({ host: config.gateway.host })
   const acceptor: Acceptor = createAcceptor({
@@ -88,14 +93,7 @@ export function assemble(
   const runner: Runner = createRunner({
     spool,
     adapters: [
-      createMailboxAdapter(
-        config,
-        async (account) => (await directory.find(account)) !== undefined,
-        async (address, octets) => {
-          const account = await directory.find(address)
-          return account === undefined || engine.store.hasRoom(account.id, octets)
-        },
-      ),
+      createMailboxAdapter(config, async (account) => (await directory.find(account)) !== undefined, hasRoom),
       createMm7SubmitAdapter(config, createMm7Transport()),
       createSmtpRelayAdapter(config, smtpTransport, resolveMx),
       createMm4Adapter(config, smtpTransport, mm4Answers),
@@ -108,7 +106,7 @@ export function assemble(
     log,
     ...(metrics ? { onSettled: metrics.settled } : {}),
   })
-  const submitted = createSubmitted(acceptor, ids)
+  const submitted = createSubmitted(acceptor, ids, config, hasRoom)
   const { recipients: maxRecipients } = config.limits
   const requeue = createRequeue({ settings: config, spool, acceptor, maxRecipients })
   const operations = createOperations({ ...engine, runner, requeue, now })
@@ -209,24 +207,6 @@ async function start(
   // One for IMAP and submission: who guesses at both doors is counted once.
   const sasl = createSaslServices(engine, auth, now)
   const userTls = auth.external ? { ...tls, ca: await readFile(auth.external.ca, 'utf8') } : tls
-  const submit = createSmtpServer({
-    ...smtpOptions,
-    tls: userTls,
-    async accept(envelope, octets) {
-      const accepted = await submitted(envelope, octets)
-      if (!isRefusal(accepted)) metrics.accepted('submission')
-      return accepted
-    },
-    submission: {
-      sasl,
-      allowPlaintext: auth.allowPlaintext,
-      tlsFirst: config.submission?.tlsFirst ?? false,
-      minimumTls: config.submission?.minimumTls ?? 'TLSv1.2',
-      maxPerUser: limits.submissionConnectionsPerUser,
-      mayUse: createSenders(config, config.submission?.senders ?? {}, engine.directory),
-      isOwnDomain: (domain) => gateway.servedDomains.some((served) => served.toLowerCase() === domain),
-    },
-  })
   const imap = createImapServer({
     host: gateway.host,
     store: engine.store,
@@ -249,6 +229,32 @@ async function start(
     },
     now,
     log,
+  })
+  const submit = createSmtpServer({
+    ...smtpOptions,
+    tls: userTls,
+    async accept(envelope, octets) {
+      const accepted = await submitted(envelope, octets)
+      if (!isRefusal(accepted)) metrics.accepted('submission')
+      return accepted
+    },
+    submission: {
+      sasl,
+      allowPlaintext: auth.allowPlaintext,
+      tlsFirst: config.submission?.tlsFirst ?? false,
+      minimumTls: config.submission?.minimumTls ?? 'TLSv1.2',
+      maxPerUser: limits.submissionConnectionsPerUser,
+      mayUse: createSenders(config, config.submission?.senders ?? {}, engine.directory),
+      burl: createBurlSource({
+        store: imap.urls,
+        identity: config.submission?.identity ?? 'submit',
+        plainHost: config.submission?.plainUrls ? gateway.host : undefined,
+        patienceMs: limits.burlSeconds * 1000,
+        usesPerHour: limits.burlUsesPerHour,
+        now,
+      }),
+      isOwnDomain: (domain) => gateway.servedDomains.some((served) => served.toLowerCase() === domain),
+    },
   })
   const overTls = (server: Pick<SmtpServer, 'listen'>) => ({
     listen: (host: string, port: number) => server.listen(host, port, { implicitTls: true }),

@@ -180,6 +180,10 @@ const Config = Type.Object(
           /** Nothing but STARTTLS before TLS (RFC 3207 §4). Default false. */
           tlsFirst: Type.Optional(Bool),
           minimumTls: Type.Optional(Type.Union([Type.Literal('TLSv1.2'), Type.Literal('TLSv1.3')])),
+          /** Who the submission server is to URLs with `user+` access (RFC 4468 §3.3). Default 'submit'. */
+          identity: Type.Optional(Type.String({ minLength: 1 })),
+          /** BURL takes URLs without URLAUTH, too: of the user's own mailboxes. Default false. */
+          plainUrls: Type.Optional(Bool),
           /** Account to more addresses, or `*@domain`, that it may send as; its own and its aliases count anyway. */
           senders: Type.Optional(
             Type.Record(Str, Type.Array(Type.String({ pattern: '^(\\*|[^@\\s]+)@[^@\\s]+$' }))),
@@ -239,6 +243,9 @@ const Config = Type.Object(
         imapHeldOctets: Count,
         imapConnectionsPerUser: Count,
         submissionConnectionsPerUser: Count,
+        /** How long the store may take for one URL of BURL, and how often a user may use one URL in an hour. */
+        burlSeconds: Count,
+        burlUsesPerHour: Count,
         deliveriesAtOnce: Count,
         deliveriesPerPeer: Count,
       },
@@ -332,6 +339,8 @@ export const defaults: Config = {
     imapHeldOctets: 268_435_456,
     imapConnectionsPerUser: 50,
     submissionConnectionsPerUser: 20,
+    burlSeconds: 60,
+    burlUsesPerHour: 100,
     deliveriesAtOnce: 64,
     deliveriesPerPeer: 16,
   },

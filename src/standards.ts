@@ -69,9 +69,14 @@ const gateway: readonly Standard[] = [
     what: 'message submission by authenticated users, over STARTTLS and implicit TLS; the same SASL mechanisms as IMAP',
   },
   {
+    specification: 'RFC 4468',
+    here: 'yes',
+    what: "BURL with URLAUTH, and with plain URLs where the configuration says so; URLs of this program's own store only",
+  },
+  {
     specification: 'RFC 5550, submission',
-    here: 'no',
-    what: 'all but BURL, not yet',
+    here: 'yes',
+    what: 'the Lemonade profile: BURL imap, CHUNKING, BINARYMIME, DSN, SIZE and the others of its list',
   },
   { specification: 'RFC 5423, 5551', here: 'no', what: 'notifications to other servers' },
 ]

@@ -15,6 +15,18 @@ const badBeforeLogin = 5
 const commandsBeforeLogin = 100
 const badAfterLogin = 50
 
+/** What an account that acts for a submission server may do: fetch URLs, and keep its session up (RFC 4468 §8). */
+const forSubmitServers = new Set([
+  'CAPABILITY',
+  'NOOP',
+  'ID',
+  'ENABLE',
+  'COMPRESS',
+  'LOGOUT',
+  'UNAUTHENTICATE',
+  'URLFETCH',
+])
+
 export class CommandLoop {
   /** Tag of the command under way. */
   tag = '*'
@@ -173,6 +185,9 @@ export class CommandLoop {
     const name = uid ? input.sp().word() : word
     const command = services.registry.command(name, uid)
     if (!command) return bad('unknown command')
+    // OR-09: whoever fetches what users submit can do nothing else with their mail.
+    if (account && services.urls.isSubmitServer(account.address) && !forSubmitServers.has(command.name))
+      return no('this account is there to fetch URLs', 'NOPERM')
     if (command.states && !command.states.includes(state))
       return bad(
         account ? (selected ? 'not while a mailbox is selected' : 'select a mailbox first') : 'log in first',

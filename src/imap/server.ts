@@ -11,7 +11,7 @@ import { Channel } from './channel.ts'
 import { Literals } from './literals.ts'
 import type { ImapLimits, Services } from './services.ts'
 import { Session } from './session.ts'
-import { createUrls, type UrlauthOptions } from './urls.ts'
+import { createUrls, type UrlauthOptions, type Urls } from './urls.ts'
 import { Mailboxes } from './view/mailboxes.ts'
 
 export interface ImapServerOptions {
@@ -35,6 +35,8 @@ export interface ImapServerOptions {
 }
 
 export interface ImapServer {
+  /** What URLs of this server give: for the submission server's BURL, too. */
+  readonly urls: Urls
   listen(
     host: string,
     port: number,
@@ -160,6 +162,7 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
   sweep.unref()
 
   return {
+    urls: services.urls,
     async listen(host, port, { implicitTls = false } = {}) {
       const server: Server = implicitTls
         ? createTlsServer({ ...tls, handshakeTimeout: limits.preAuthMs, allowHalfOpen: true }, accept)

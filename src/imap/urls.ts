@@ -24,6 +24,8 @@ export interface Urls extends UrlauthRules {
   readonly sources: AccessKeys & Sections
   readonly mechanismsInClear: boolean
   asker(user: string): Asker
+  /** The account acts for submission servers (RFC 4468 §3.3). */
+  isSubmitServer(user: string): boolean
   /** Resolves when the user may be told that URLs were no good; longer each time (UA-26). */
   failed(user: string): Promise<void>
   succeeded(user: string): void
@@ -68,6 +70,7 @@ export function createUrls(
         applications: new Set([...roles].filter(([, users]) => users.has(name)).map(([role]) => role)),
       }
     },
+    isSubmitServer: (user) => roles.get('submit')?.has(canonicalUser(user)) === true,
     async failed(user) {
       const count = (failures.get(user) ?? 0) + 1
       failures.delete(user)

@@ -31,6 +31,7 @@ export const mm4StatusOf: Readonly<Record<RefusalReason, Mm4Status>> = {
   'operation-denied': 'Error-service-denied',
   loop: 'Error-service-denied',
   expired: 'Ok',
+  'mailbox-full': 'Error-network-problem',
   temporary: 'Error-network-problem',
 }
 

@@ -15,6 +15,7 @@ export const dsnStatusOf: Readonly<Record<RefusalReason, string>> = {
   'too-large': '5.3.4',
   'adaptation-denied': '5.6.2',
   privacy: '5.6.0',
+  'mailbox-full': '5.2.2',
   'not-authorised': '5.7.1',
   identity: '5.7.1',
   'operation-denied': '5.7.1',

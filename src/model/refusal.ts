@@ -20,6 +20,8 @@ export type RefusalReason =
   /** It would have to be changed, and its sender forbids that (CNT-076). */
   | 'adaptation-denied'
   | 'privacy'
+  /** Of all recipients, told to who submits (RFC 4468 §6). */
+  | 'mailbox-full'
   | 'not-authorised'
   | 'identity'
   | 'operation-denied'

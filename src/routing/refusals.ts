@@ -15,6 +15,7 @@ export const mm7StatusOf: Readonly<Record<RefusalReason, number>> = {
   'too-large': 2004,
   'adaptation-denied': 2004,
   privacy: 3002,
+  'mailbox-full': 4006,
   'not-authorised': 2001,
   identity: 4001,
   'operation-denied': 4007,

@@ -3,7 +3,7 @@ import { type Reply, reply } from '../../wire/smtp/replies.ts'
 import type { Conversation } from './conversation.ts'
 import { Gathered } from './gathered.ts'
 import { takeMixed } from './take.ts'
-import { idle, isOpen, type Open } from './transaction.ts'
+import { idle, isOpen, noSources, type Open } from './transaction.ts'
 
 /** Why there can be no piece now; undefined: there can. */
 export function contentRefused({ transaction }: Conversation): Reply | undefined {
@@ -33,13 +33,21 @@ export async function addContent(
   pieces: Iterable<Uint8Array>,
   isLast: boolean,
   more: Reply,
+  from?: { readonly converted: boolean; readonly url: string },
 ): Promise<Reply> {
-  const content = open.phase === 'content' ? open.content : new Gathered()
+  const { content, sources: before } =
+    open.phase === 'content' ? open : { content: new Gathered(), sources: noSources }
+  const sources = from
+    ? { converted: before.converted || from.converted, urls: [...before.urls, from.url].slice(-maxUrls) }
+    : before
   for (const piece of pieces) content.add(piece)
   if (!isLast) {
-    conversation.transaction = { phase: 'content', from: open.from, to: open.to, content }
+    conversation.transaction = { phase: 'content', from: open.from, to: open.to, content, sources }
     return more
   }
   conversation.transaction = idle
-  return takeMixed(open, content.take(), conversation)
+  return takeMixed(open, content.take(), conversation, sources)
 }
+
+/** Digests that a message remembers for the log. */
+const maxUrls = 100

@@ -2,6 +2,7 @@
 import type { SmtpCommand, SmtpExtension } from './command.ts'
 import { auth } from './commands/auth.ts'
 import { binaryMime, chunking } from './commands/bdat.ts'
+import { burl } from './commands/burl.ts'
 import { data } from './commands/data.ts'
 import { hello } from './commands/hello.ts'
 import { mail } from './commands/mail.ts'
@@ -48,7 +49,7 @@ function profile(
 export const mxProfile = profile('mx', common, { badContent: 550, badPath: 553 })
 
 /** Of Lemonade's list (RFC 5550 §3.1) with what RFC 4865 and RFC 2852 add. */
-export const submissionProfile = profile('submission', [...common, auth], {
+export const submissionProfile = profile('submission', [...common, auth, burl], {
   badContent: 554,
   badPath: 501,
 })

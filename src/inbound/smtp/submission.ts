@@ -1,6 +1,7 @@
 /** What a submission listener has beside the MX side's: who may submit, as whom, and what (RFC 6409). */
 import type { PlaintextPolicy } from '../../auth/channel.ts'
 import type { SaslServices } from '../../auth/sasl.ts'
+import type { BurlSource } from './burl-source.ts'
 
 export interface Submission {
   readonly sasl: SaslServices
@@ -13,6 +14,8 @@ export interface Submission {
   readonly maxPerUser: number
   /** Whether the user may send as this address (RFC 6409 §6.1). */
   readonly mayUse: (user: string, path: string) => Promise<boolean>
+  /** Where URLs of BURL are fetched from; absent: BURL is not offered. */
+  readonly burl?: BurlSource | undefined
   /** Single-label domains that are names all the same; any other is not qualified (RFC 6409 §4.2). */
   readonly isOwnDomain: (domain: string) => boolean
 }

@@ -4,6 +4,16 @@ import type { Gathered } from './gathered.ts'
 
 type Recipient = EnvelopePath & { readonly path: string }
 
+/** What BURL brought. */
+export interface ContentSources {
+  /** Header fields were put into ASCII: the sender is told so (2.6.4). */
+  readonly converted: boolean
+  /** Digests of the URLs, for the log. */
+  readonly urls: readonly string[]
+}
+
+export const noSources: ContentSources = { converted: false, urls: [] }
+
 export type Transaction =
   | { readonly phase: 'idle' }
   | { readonly phase: 'mail'; readonly from: EnvelopePath }
@@ -14,6 +24,7 @@ export type Transaction =
       readonly from: EnvelopePath
       readonly to: readonly Recipient[]
       readonly content: Gathered
+      readonly sources: ContentSources
     }
   /** A piece of content was refused: nothing but RSET or the end of the content leads out (BD-05). */
   | { readonly phase: 'failed' }

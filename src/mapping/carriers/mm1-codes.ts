@@ -23,6 +23,7 @@ export const mm1StatusOf: Readonly<Record<RefusalReason, number>> = {
   'operation-denied': 0xe1,
   loop: 0xe0,
   expired: 0x80,
+  'mailbox-full': 0xc3,
   temporary: 0xc3,
 }
 

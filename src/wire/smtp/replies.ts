@@ -70,6 +70,7 @@ const refusals: Readonly<Record<RefusalReason, readonly [number, string]>> = {
   'too-large': [552, '5.3.4'],
   'adaptation-denied': [554, '5.6.2'],
   privacy: [550, '5.6.0'],
+  'mailbox-full': [552, '5.2.2'],
   'not-authorised': [550, '5.7.1'],
   identity: [550, '5.7.1'],
   'operation-denied': [550, '5.7.1'],
