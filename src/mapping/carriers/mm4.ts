@@ -127,7 +127,9 @@ export function writeMm4Forward(
   const content = contentForMms(message, { peer, expose: false }, ctx)
   if (isRefusal(content)) return content
   const transactionId = ctx.ids.transactionId()
-  const mmsMessageId = message.mmsMessageId ?? ctx.ids.mmsMessageId()
+  // An id that is not ASCII has no form in a quoted-string, and is not worth SMTPUTF8: the message gets one of ours.
+  const given = message.mmsMessageId
+  const mmsMessageId = given !== undefined && isAscii(given) ? given : ctx.ids.mmsMessageId()
   const header: Field[] = [
     ...(received === undefined ? [] : [{ name: 'Received', value: received }]),
     ...message.trace.map((value) => ({ name: 'Received', value: utf8Of(value) ?? value })),

@@ -1,4 +1,5 @@
 import { refusal } from '../../model/refusal.ts'
+import { isAscii } from '../../wire/mime/utf8.ts'
 import type { Element } from '../element.ts'
 import { quoted, unquoted } from '../mm4-ids.ts'
 import { resolved, toMailDate, toXmlDateTime, whenFromMm4, whenFromXml } from '../times.ts'
@@ -63,7 +64,9 @@ export const replyCharging: Element = {
         mail.add('X-Mms-Reply-Charging-Deadline', toMailDate({ epoch, offsetMinutes: 0 }))
       }
       if (charging.size !== undefined) mail.add('X-Mms-Reply-Charging-Size', String(charging.size))
-      if (charging.id !== undefined) mail.add('X-Mms-Reply-Charging-ID', quoted(charging.id))
+      // An id that is not ASCII has no form in a quoted-string.
+      if (charging.id !== undefined && isAscii(charging.id))
+        mail.add('X-Mms-Reply-Charging-ID', quoted(charging.id))
     },
   },
 }

@@ -1,4 +1,5 @@
 import type { ContentClass, VasInfo } from '../../model/neutral.ts'
+import { decodeWords } from '../../wire/mime/encoded-words.ts'
 import { booleanOf, type Element, type Mm7Source, oneLine, yesNo } from '../element.ts'
 import { resolved, toXmlDateTime, whenFromXml } from '../times.ts'
 
@@ -113,7 +114,7 @@ export const vas: Element = {
   mm4: {
     read(mail, mm) {
       const values: Record<string, unknown> = {}
-      for (const [key, name] of mm4Texts) values[key] = cleaned(mail.field(name))
+      for (const [key, name] of mm4Texts) values[key] = cleaned(decodeWords(mail.field(name) ?? ''))
       const party = cleaned(mail.field('X-Mms-Charged-Party'))?.toLowerCase()
       const content = cleaned(mail.field('X-Mms-Content-Class'))?.toLowerCase()
       mm.vas = {

@@ -34,7 +34,8 @@ export interface WrittenReport {
 }
 
 export function writeReport(draft: ReportDraft, boundary: () => string): WrittenReport {
-  const { returned, reportType } = draft
+  const { reportType } = draft
+  const returned = sendable(draft.returned)
   const isGlobal = isUtf8Header(returned.octets)
   const eightBit = !isGlobal && returned.form === 'message' && returned.octets.some((o) => o > 127)
   const utf8 = draft.header.some((f) => !isAscii(f.value))
@@ -65,6 +66,27 @@ export function writeReport(draft: ReportDraft, boundary: () => string): Written
     ],
   }
   return { octets: writeMessage(draft.header, part, { boundary, eightBit: false, utf8 }), eightBit, utf8 }
+}
+
+/**
+ * A whole message that has NUL, bare line ends or lines longer than mail allows (BINARYMIME, RFC 3030 §3) cannot stand in a
+ * message/rfc822, which knows no encoding (RFC 2046 §5.2.1): its header block comes back instead.
+ */
+function sendable(returned: ReportDraft['returned']): ReportDraft['returned'] {
+  const { form, octets } = returned
+  if (form === 'header' || isMailOctets(octets)) return returned
+  return { form: 'header', octets: octets.subarray(0, scanHeaderBlock(octets).bodyStart) }
+}
+
+function isMailOctets(octets: Uint8Array): boolean {
+  let line = 0
+  for (let i = 0; i < octets.length; i++) {
+    const c = octets[i]
+    if (c === 0 || (c === 10 && octets[i - 1] !== 13) || (c === 13 && octets[i + 1] !== 10)) return false
+    line = c === 10 || c === 13 ? 0 : line + 1
+    if (line > 998) return false
+  }
+  return true
 }
 
 const returnedPart = ({ form, octets }: ReportDraft['returned'], eightBit: boolean): Part =>
