@@ -1,6 +1,7 @@
 /**
  * One delivery to a mailbox that many sessions watch in IDLE: memory of an idle connection, and the time until the last
- * client has been told. `node --expose-gc test/bench/imap-idle.ts [sessions]`; two processes, loopback, under a minute.
+ * client has been told. `node --expose-gc test/bench/imap-idle.ts [sessions [deliveries]]`; two processes, loopback, under
+ * a minute. Without deliveries only the memory is measured.
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,9 +15,17 @@ import { createImapServer } from '../../src/imap/server.ts'
 import { digestMessage } from '../../src/wire/mime/digest.ts'
 
 const sessions = Number(process.argv[2] ?? 10_000)
-const deliveries = 5
+const deliveries = Number(process.argv[3] ?? 5)
+/** Of the process that plays the clients. */
+const serverPort = process.argv[4]
 const address = 'bench@example.net'
 const user = `LOGIN ${address} secret`
+
+/** What the process that started this one is sent. */
+export interface IdleMemory {
+  readonly sessions: number
+  readonly residentKiB: number
+}
 
 interface Told {
   /** Monotonic milliseconds at which the first and the last client had it. */
@@ -107,16 +116,18 @@ async function main(): Promise<void> {
   await deliver()
   globalThis.gc?.()
   const before = process.memoryUsage()
-  const child = fork(import.meta.filename, [String(sessions), String(port)])
+  const child = fork(import.meta.filename, [String(sessions), '0', String(port)])
   await once(child, 'message')
   await new Promise((resolve) => setTimeout(resolve, 500))
   globalThis.gc?.()
   const after = process.memoryUsage()
   const perSession = (key: 'rss' | 'heapUsed' | 'external'): number =>
     Math.round(((after[key] - before[key]) / sessions / 1024) * 10) / 10
-  console.log(
-    `${sessions} idle sessions: ${perSession('rss')} KiB resident each (heap ${perSession('heapUsed')}, external ${perSession('external')})`,
-  )
+  if (deliveries > 0)
+    console.log(
+      `${sessions} idle sessions: ${perSession('rss')} KiB resident each (heap ${perSession('heapUsed')}, external ${perSession('external')})`,
+    )
+  process.send?.({ sessions, residentKiB: perSession('rss') } satisfies IdleMemory)
   for (let i = 0; i < deliveries; i++) {
     const asked = clock()
     const cpu = process.cpuUsage()
@@ -131,7 +142,7 @@ async function main(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 300))
   }
   child.kill()
-  await yardstick()
+  if (deliveries > 0) await yardstick()
   await server.close()
   await engine.close()
   rmSync(folder, { recursive: true, force: true })
@@ -147,7 +158,11 @@ async function yardstick(): Promise<void> {
     socket.on('data', () => {})
   })
   await new Promise<void>((resolve) => bare.listen(0, '127.0.0.1', resolve))
-  const child = fork(import.meta.filename, [String(sessions), String((bare.address() as AddressInfo).port)])
+  const child = fork(import.meta.filename, [
+    String(sessions),
+    '0',
+    String((bare.address() as AddressInfo).port),
+  ])
   await once(child, 'message')
   for (let i = 0; i < deliveries; i++) {
     const asked = clock()
@@ -164,5 +179,5 @@ async function yardstick(): Promise<void> {
   bare.close()
 }
 
-if (process.argv[3]) await clients(Number(process.argv[3]))
+if (serverPort) await clients(Number(serverPort))
 else await main()
