@@ -151,7 +151,8 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
 
   async function enqueue(entry: NewQueueEntry, octets: Uint8Array, message: AcceptedMessage): Promise<void> {
     // Before the write: a delivery may be claimed as soon as it is on disk.
-    options.remember(entry.queueId, octets, message)
+    if (entry.deliveries.some(({ dueAt }) => dueAt <= options.now()))
+      options.remember(entry.queueId, octets, message)
     await spool.enqueue([entry])
   }
 

@@ -2,6 +2,7 @@
 import { converted } from '../../convert/hook.ts'
 import type { Field, Part } from '../../model/neutral.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
+import { isAscii } from '../../wire/mime/charset.ts'
 import { decodeWords } from '../../wire/mime/encoded-words.ts'
 import { parseDisposition } from '../../wire/mime/parameters.ts'
 import { fieldValue, partRanges, scanEntity, scanMessage } from '../../wire/mime/scan.ts'
@@ -126,7 +127,7 @@ function card(part: Leaf): Leaf {
       : part.type === 'text/calendar' && version === '1.0'
         ? 'text/x-vcalendar'
         : part.type
-  const ascii = octets.every((o) => o < 128)
+  const ascii = isAscii(octets)
   const charset = ascii || part.charset === undefined ? 'utf-8' : part.charset
   const params = [{ name: 'charset', value: charset }, ...part.params.filter((p) => p.name !== 'charset')]
   return { ...part, type, charset, params }

@@ -1,6 +1,6 @@
 /** Characters of text parts (CNT-040 to CNT-046). */
 import type { Param, Part } from '../../model/neutral.ts'
-import { decodeText, hasCharset, isUtf8 } from '../../wire/mime/charset.ts'
+import { decodeText, hasCharset, isAscii, isUtf8 } from '../../wire/mime/charset.ts'
 import { bodyFrom, textBody } from './read-content.ts'
 
 type Leaf = Extract<Part, { kind: 'leaf' }>
@@ -35,7 +35,7 @@ export function textForMail(part: Leaf): Leaf {
     }
   }
   if (isXml) return part
-  const eightBit = octets.some((o) => o > 127)
+  const eightBit = !isAscii(octets)
   if (part.charset === undefined) {
     if (!eightBit)
       return {

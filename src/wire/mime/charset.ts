@@ -3,14 +3,7 @@ import iconv from 'iconv-lite'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 
-export const isUtf8 = (octets: Uint8Array): boolean => {
-  try {
-    utf8.decode(octets)
-    return true
-  } catch {
-    return false
-  }
-}
+export { isAscii, isUtf8 } from 'node:buffer'
 
 /** Whether text of that charset can be decoded. */
 export const hasCharset = (label: string): boolean => decoderOf(label) !== undefined

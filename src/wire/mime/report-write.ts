@@ -3,6 +3,7 @@
  * What comes back of a message with UTF-8 in its header is a message/global or message/global-headers, encoded so that
  * it passes everywhere (RFC 6533 §4.2, §4.3, §4.5).
  */
+import { isAscii as isAsciiOctets } from 'node:buffer'
 import type { Field, Part } from '../../model/neutral.ts'
 import { base64Lines } from './base64-lines.ts'
 import { scanHeaderBlock } from './scan.ts'
@@ -37,7 +38,7 @@ export function writeReport(draft: ReportDraft, boundary: () => string): Written
   const { reportType } = draft
   const returned = sendable(draft.returned)
   const isGlobal = isUtf8Header(returned.octets)
-  const eightBit = !isGlobal && returned.form === 'message' && returned.octets.some((o) => o > 127)
+  const eightBit = !isGlobal && returned.form === 'message' && !isAsciiOctets(returned.octets)
   const utf8 = draft.header.some((f) => !isAscii(f.value))
   const groups = draft.groups.map((group) =>
     group.map((f) => writeField(f.name, encodedValue(f.value))).join(''),

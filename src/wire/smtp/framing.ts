@@ -167,6 +167,7 @@ class ContentDecoder {
 
   /** undefined: the end has not come. Else what follows the end. */
   push(chunk: Buffer): Buffer | undefined {
+    const seek = seeker(chunk)
     // Octets from `from` on are content not yet kept.
     let from = 0
     let i = 0
@@ -185,8 +186,8 @@ class ContentDecoder {
           this.#at = 'in-line'
           continue
         case 'in-line': {
-          const next = nextLineEnd(chunk, i)
-          if (!this.#defect && hasNul(chunk, i, next)) this.#fail('nul')
+          const next = seek.lineEnd(i)
+          if (!this.#defect && seek.nul(i) < next) this.#fail('nul')
           if (next === chunk.length) {
             i = next
             continue
@@ -245,14 +246,23 @@ class ContentDecoder {
   }
 }
 
-function nextLineEnd(chunk: Buffer, from: number): number {
-  const lf = chunk.indexOf(LF, from)
-  const cr = chunk.indexOf(CR, from)
-  if (lf < 0 && cr < 0) return chunk.length
-  return lf < 0 ? cr : cr < 0 ? lf : Math.min(lf, cr)
-}
-
-const hasNul = (chunk: Buffer, from: number, to: number): boolean => {
-  const nul = chunk.indexOf(0, from)
-  return nul >= 0 && nul < to
+/**
+ * Finds what a line may end at, and NUL, at places that only go forward: each is looked for once however short the lines
+ * are. In a string the search costs a few nanoseconds a line, in a buffer ten times that.
+ */
+function seeker(chunk: Buffer): { lineEnd(from: number): number; nul(from: number): number } {
+  const text = chunk.toString('latin1')
+  const next = (of: string): ((from: number) => number) => {
+    let found = -1
+    return (from) => {
+      if (found < from) {
+        const at = text.indexOf(of, from)
+        found = at < 0 ? text.length : at
+      }
+      return found
+    }
+  }
+  const cr = next('\r')
+  const lf = next('\n')
+  return { lineEnd: (from) => Math.min(cr(from), lf(from)), nul: next('\0') }
 }
