@@ -23,6 +23,7 @@ import { createMm7Transport } from './outbound/mm7-transport.ts'
 import { resolveMx } from './outbound/mx.ts'
 import { createSmtpRelayAdapter } from './outbound/smtp-relay.ts'
 import { createSmtpTransport } from './outbound/smtp-transport.ts'
+import { watchHighWater } from './queue/high-water.ts'
 import { startHousekeeping } from './queue/housekeeping.ts'
 import { Mm4Answers } from './queue/mm4-answers.ts'
 import { createRunner, type Runner } from './queue/runner.ts'
@@ -155,7 +156,21 @@ async function start(
   const tls = await tlsPair(config.tls, folder, gateway.host)
   await configuredAccounts(config, engine)
 
-  const metrics = createMetrics(spool, now)
+  const highWater = await watchHighWater({
+    spool,
+    folder,
+    marks: {
+      entries: limits.queueEntries,
+      octets: limits.queueOctets,
+      ageMs: limits.queueAgeHours * 3_600_000,
+      freeOctets: limits.freeOctets,
+    },
+    now,
+    log,
+  })
+  closing.push(async () => highWater.stop())
+  const isFull = (): boolean => highWater.reason() !== undefined
+  const metrics = createMetrics(spool, now, isFull)
   const { acceptor, submitted, runner, operations } = assemble(engine, config, log, options, metrics)
   const mm7Options = {
     settings: config,
@@ -169,6 +184,9 @@ async function start(
       requestMs: limits.mm7RequestSeconds * 1000,
     },
     accept: async (...[request, context]: Parameters<Acceptor['mm7']>) => {
+      // Reports are taken all the same: they end what waits.
+      if (isFull() && /^(?:Submit|Deliver)Req$/.test(request.operation))
+        return { status: 4006, details: 'too much is waiting here: try again later' }
       const result = await acceptor.mm7(request, context)
       if (result.status === 1000 || result.status === 1100) metrics.accepted('mm7')
       return result
@@ -194,6 +212,7 @@ async function start(
       receivedFields,
     },
     checkRecipient: acceptor.recipient,
+    isFull,
     async accept(envelope, octets) {
       const accepted = await acceptor.mail(envelope, octets)
       if (!isRefusal(accepted)) metrics.accepted('smtp')
@@ -293,7 +312,15 @@ async function start(
   )
   closing.push(await leaveDoor(folder, { url: addresses.admin ?? '', token }))
   closing.push(() => runner.stop(drainMs()))
-  closing.push(startHousekeeping({ spool, now, keepMs: limits.settledHours * 3_600_000, log }))
+  closing.push(
+    startHousekeeping({
+      spool,
+      now,
+      keepMs: limits.settledHours * 3_600_000,
+      keepContentMs: limits.contentHours * 3_600_000,
+      log,
+    }),
+  )
   // A listener more is a line more, here and below.
   closing.push(() => Promise.all([mm7, mm7s, smtp, submit, imap].map((server) => server?.close(drainMs()))))
   await opened('mm7', mm7, (address) => `http://${address}/mm7`)

@@ -13,9 +13,23 @@ export interface Metrics {
   settled(target: string, state: string): void
 }
 
-export function createMetrics(spool: Pick<Spool, 'stats'>, now: () => number): Metrics {
+/** What was counted is not counted again so soon. Milliseconds. */
+const statsMs = 500
+
+export function createMetrics(
+  spool: Pick<Spool, 'stats'>,
+  now: () => number,
+  isFull: () => boolean,
+): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
+  /** One look at the queue for all that is told of it in one answer. */
+  let looked: { readonly at: number; readonly stats: ReturnType<Spool['stats']> } | undefined
+  const stats = (): ReturnType<Spool['stats']> => {
+    if (looked === undefined || performance.now() - looked.at > statsMs)
+      looked = { at: performance.now(), stats: spool.stats() }
+    return looked.stats
+  }
   const accepted = new Counter({
     name: 'lemonade_accepted_total',
     help: 'Messages accepted, durable on disk',
@@ -33,7 +47,7 @@ export function createMetrics(spool: Pick<Spool, 'stats'>, now: () => number): M
     help: 'Queue entries with an unsettled recipient',
     registers: [registry],
     async collect() {
-      this.set((await spool.stats()).entries)
+      this.set((await stats()).entries)
     },
   })
   new Gauge({
@@ -41,7 +55,7 @@ export function createMetrics(spool: Pick<Spool, 'stats'>, now: () => number): M
     help: 'Deliveries that are due and not under way',
     registers: [registry],
     async collect() {
-      this.set((await spool.stats()).due)
+      this.set((await stats()).due)
     },
   })
   new Gauge({
@@ -49,7 +63,7 @@ export function createMetrics(spool: Pick<Spool, 'stats'>, now: () => number): M
     help: 'Age of the oldest entry with an unsettled recipient',
     registers: [registry],
     async collect() {
-      const { oldest } = await spool.stats()
+      const { oldest } = await stats()
       this.set(oldest === undefined ? 0 : Math.max(0, (now() - oldest) / 1000))
     },
   })
@@ -59,9 +73,17 @@ export function createMetrics(spool: Pick<Spool, 'stats'>, now: () => number): M
     labelNames: ['by'],
     registers: [registry],
     async collect() {
-      const { held, deadLetters } = await spool.stats()
+      const { held, deadLetters } = await stats()
       this.set({ by: 'operator' }, held)
       this.set({ by: 'dead-letter' }, deadLetters)
+    },
+  })
+  new Gauge({
+    name: 'lemonade_queue_full',
+    help: '1 while no new mail is taken: the queue, or the disk, is over its mark',
+    registers: [registry],
+    collect() {
+      this.set(isFull() ? 1 : 0)
     },
   })
   return {

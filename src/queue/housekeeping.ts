@@ -5,8 +5,10 @@ import type { Spool } from './spool.ts'
 export interface HousekeepingOptions {
   readonly spool: Spool
   readonly now: () => EpochMs
-  /** Settled entries are kept this long: reports about them may still come (RPT-002). Milliseconds. */
+  /** Settled entries are listed this long. Milliseconds. */
   readonly keepMs: number
+  /** The content of settled entries is kept this long (SEC-052). Milliseconds. */
+  readonly keepContentMs: number
   /** Milliseconds between two rounds; default one minute. */
   readonly everyMs?: number
   readonly log: (level: 'error', message: string, fields?: Readonly<Record<string, unknown>>) => void
@@ -26,7 +28,12 @@ export function startHousekeeping(options: HousekeepingOptions): () => Promise<v
   async function clean(): Promise<void> {
     while (!stopped) {
       const now = options.now()
-      const count = await options.spool.purge(now - options.keepMs, now - freedMs, stepRows)
+      const count = await options.spool.purge(
+        now - options.keepMs,
+        now - options.keepContentMs,
+        now - freedMs,
+        stepRows,
+      )
       if (count < stepRows) return
       await new Promise((resolve) => setTimeout(resolve, 20))
     }

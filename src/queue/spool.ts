@@ -70,7 +70,11 @@ export interface Reroute {
 export interface QueueStats {
   readonly entries: number
   readonly due: number
+  /** Octets of the entries. */
+  readonly octets: number
+  /** When the oldest entry was accepted, and the oldest of which not everything is held. */
   readonly oldest: EpochMs | undefined
+  readonly oldestMoving: EpochMs | undefined
   /** Deliveries that wait for the operator. */
   readonly held: number
   readonly deadLetters: number
@@ -132,9 +136,9 @@ export interface Spool {
   /** Delivery that got this id from this peer (target contains the peer), for reports. */
   byPeerMessageId(peer: string, peerMessageId: string): Promise<readonly DeliveryRecord[]>
   /**
-   * Deletes up to `limit` entries settled before `before`, and octets without an owner since `freedBefore`. Resolves to
-   * less than `limit` when nothing is left to delete.
+   * Deletes up to `limit` entries settled before `before`, the content of those settled before `contentBefore`, and octets
+   * without an owner since `freedBefore`. Resolves to less than `limit` when nothing is left to delete.
    */
-  purge(before: EpochMs, freedBefore: EpochMs, limit: number): Promise<number>
+  purge(before: EpochMs, contentBefore: EpochMs, freedBefore: EpochMs, limit: number): Promise<number>
   stats(): Promise<QueueStats>
 }

@@ -127,11 +127,11 @@ test('RPT-006, MM7-069: of two reports at once one entry is kept; the content go
   ])
   // The entry goes, the content stays as long as a report may ask for it.
   const last = Date.now() + 1000
-  await spool.purge(9000, last, 10)
+  await spool.purge(9000, 9000, last, 10)
   expect(Buffer.from(await spool.octets('Q1')).toString()).toBe('octets of Q1')
   await spool.originals.mark([mark(1, 'failed')])
   expect(await spool.originals.byQueueId('Q1')).toMatchObject({ hasContent: false })
-  await spool.purge(9000, last, 10)
+  await spool.purge(9000, 9000, last, 10)
   await expect(spool.octets('Q1')).rejects.toThrow(/no queue entry/)
   await engine.close()
 })

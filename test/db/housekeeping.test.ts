@@ -6,6 +6,7 @@ import { openSqlite } from '../../src/db/sqlite/engine.ts'
 import { segmentFile } from '../../src/db/sqlite/segments.ts'
 import { startHousekeeping } from '../../src/queue/housekeeping.ts'
 import { digestFor } from '../support/digest.ts'
+import { entry } from '../support/queue-entries.ts'
 import { tempFolder } from '../support/temp.ts'
 
 const hour = 3_600_000
@@ -54,7 +55,14 @@ test('SEC-052: settled entries, expunged octets and empty segments go; copies ke
 
   // Still open, and just expunged: nothing may go.
   const clean = async () => {
-    const stop = startHousekeeping({ spool, now: () => now, keepMs: 24 * hour, everyMs: 1, log: () => {} })
+    const stop = startHousekeeping({
+      spool,
+      now: () => now,
+      keepMs: 24 * hour,
+      keepContentMs: 24 * hour,
+      everyMs: 1,
+      log: () => {},
+    })
     await new Promise((resolve) => setTimeout(resolve, 150))
     await stop()
   }
@@ -84,4 +92,43 @@ test('SEC-052: settled entries, expunged octets and empty segments go; copies ke
   const checked = await checkStore(folder)
   expect(checked.problems).toEqual([])
   expect(checked.entries).toBe(0)
+})
+
+test('SEC-052: the content of what was settled goes first; what a report may have to return stays until it is out', async () => {
+  const folder = tempFolder()
+  const now = Date.now()
+  const engine = await openSqlite(folder, { segmentOctets: 1000, now: () => now })
+  const { spool } = engine
+  await spool.enqueue([
+    entry('PLAIN', now),
+    entry('REPORTED', now, { keepContent: true }),
+    entry('OPEN', now),
+  ])
+  // So that the newest segment is another one.
+  await spool.enqueue([entry('LATER', now)])
+  for (const queueId of ['PLAIN', 'REPORTED']) {
+    const [leased] = await spool.lease(queueId, now + hour)
+    const outcomes = [{ index: 0, state: 'relayed' as const, status: { code: '2.0.0', text: 'ok' } }]
+    await spool.settle([{ deliveryId: leased!.deliveryId, outcomes, now }])
+  }
+  const purge = (contentBefore: number) =>
+    spool.purge(now - 100 * hour, contentBefore, Date.now() + hour, 100)
+  await purge(now - 1)
+  expect((await spool.octets('PLAIN')).length).toBe(1500)
+  while ((await purge(now + 1)) > 0);
+  // Still listed, with all that became of it.
+  expect((await spool.list({ queueId: 'PLAIN' }))[0]!.deliveries[0]!.recipients[0]!.state).toBe('relayed')
+  await expect(spool.octets('PLAIN')).rejects.toThrow(/no queue entry/)
+  expect((await spool.octets('REPORTED')).length).toBe(1500)
+  expect((await spool.octets('OPEN')).length).toBe(1500)
+  await spool.originals.mark([
+    { queueId: 'REPORTED', index: 0, report: 'delivery', outcome: 'delivered', at: now },
+  ])
+  while ((await purge(now + 1)) > 0);
+  await expect(spool.octets('REPORTED')).rejects.toThrow(/no queue entry/)
+  expect((await spool.octets('OPEN')).length).toBe(1500)
+  await engine.close()
+  const checked = await checkStore(folder)
+  expect(checked.problems).toEqual([])
+  expect(checked.records).toBe(2)
 })

@@ -97,7 +97,7 @@ test('QUE-001, QUE-002: enqueue, lease, settle in parts, done', async () => {
     status: { code: '5.1.1' },
     settledAt: 4000,
   })
-  expect(await spool.purge(5000, 5000, 10)).toBe(1)
+  expect(await spool.purge(5000, 5000, 5000, 10)).toBe(1)
   expect(await spool.list({ queueId: 'Q1' })).toEqual([])
   await engine.close()
 })

@@ -135,7 +135,7 @@ test('rows of messages that are gone are dropped', async () => {
   await expunge(2)
   expect(await looked('beta')).toEqual([])
   const later = Date.now() + 1_000_000
-  await engine.spool.purge(later, later, 100)
+  await engine.spool.purge(later, later, later, 100)
   await engine.indexed()
   expect(rowsOf(folder)).toBe(2)
   expect(await looked('gamma')).toEqual([3])

@@ -164,7 +164,9 @@ test('QUE-051, MM7-004: a full disk gives MM7 3000 and SMTP 452, loses nothing, 
   const store = join(disk, 'data')
   mkdirSync(store)
   writeFileSync(join(disk, 'ballast'), Buffer.alloc(3_000_000))
-  const served = await serve(configFile(testConfig({ store: `sqlite:${store}`, log: 'error' })))
+  const served = await serve(
+    configFile(testConfig({ store: `sqlite:${store}`, log: 'error', limits: { freeOctets: 0 } })),
+  )
   const acknowledged: string[] = []
   const postOne = async (id: string): Promise<number> => {
     const parts = [{ type: 'image/jpeg', id: 'a', octets: Buffer.alloc(150_000, id) }]

@@ -92,7 +92,7 @@ const rules: readonly (readonly [string, string])[] = [
   ],
   [
     'queue entry without octets',
-    'SELECT queue_id AS id FROM entries WHERE blob NOT IN (SELECT id FROM blobs)',
+    'SELECT queue_id AS id FROM entries WHERE (blob > 0 OR open > 0) AND blob NOT IN (SELECT id FROM blobs)',
   ],
   [
     'delivery without entry',

@@ -117,6 +117,7 @@ export type WriteBody =
   | {
       readonly kind: 'purge'
       readonly before: number
+      readonly contentBefore: number
       readonly freedBefore: number
       readonly limit: number
     }

@@ -287,6 +287,22 @@ const migrations: readonly string[] = [
   ALTER TABLE deliveries ADD COLUMN held_at INTEGER;
   CREATE INDEX deliveries_held ON deliveries (held_by) WHERE held_by IS NOT NULL;
   `,
+  // The content of a settled entry goes before the entry does: it is 0 then, and an original may own it alone (SEC-052).
+  `
+  DROP INDEX entries_open;
+  CREATE INDEX entries_open ON entries (received_at, size) WHERE open > 0;
+  CREATE INDEX entries_content ON entries (settled_at) WHERE open = 0 AND blob > 0;
+  DROP TRIGGER original_freed;
+  DROP TRIGGER original_content_freed;
+  CREATE TRIGGER original_freed AFTER DELETE ON originals
+    WHEN old.blob IS NOT NULL AND NOT EXISTS (SELECT 1 FROM entries WHERE queue_id = old.queue_id AND blob = old.blob) BEGIN
+    INSERT OR REPLACE INTO freed (blob, at) VALUES (old.blob, unixepoch() * 1000);
+  END;
+  CREATE TRIGGER original_content_freed AFTER UPDATE OF blob ON originals
+    WHEN old.blob IS NOT NULL AND NOT EXISTS (SELECT 1 FROM entries WHERE queue_id = old.queue_id AND blob = old.blob) BEGIN
+    INSERT OR REPLACE INTO freed (blob, at) VALUES (old.blob, unixepoch() * 1000);
+  END;
+  `,
   // SEARCH FLAGGED costs what is flagged.
   `
   CREATE INDEX messages_flagged ON messages (mailbox, uid) WHERE instr(flags, '\\Flagged') > 0;

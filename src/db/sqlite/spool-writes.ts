@@ -7,7 +7,7 @@ import { addMarks, insertOriginal, setPeerMessageId } from './correlation-writes
 import { ensureMailbox } from './mailbox-writes.ts'
 import { append } from './message-writes.ts'
 import { deleteDoomed, forgetBlob } from './reclaim.ts'
-import type { EntryRow, SettlementRow, Touched } from './requests.ts'
+import type { EntryRow, SettlementRow, Touched, WriteBody } from './requests.ts'
 import { never, nextAt } from './spool-holds.ts'
 import { asNumber, type Statements } from './statements.ts'
 
@@ -176,7 +176,16 @@ export function lease(sql: Statements, queueId: string, leaseUntil: number): num
 }
 
 /** Deletes settled entries, answers that need not be repeated any more, and octets that nobody owns. */
-export function purge(sql: Statements, before: number, freedBefore: number, limit: number): number {
+export function purge(
+  sql: Statements,
+  { before, contentBefore, freedBefore, limit }: Extract<WriteBody, { readonly kind: 'purge' }>,
+): number {
+  // Lists still name them; what they held goes first (SEC-052). A report that may have to return it owns it, too.
+  const emptied = sql.run(
+    'UPDATE entries SET blob = 0 WHERE queue_id IN (SELECT queue_id FROM entries WHERE open = 0 AND blob > 0 AND settled_at < ? LIMIT ?)',
+    contentBefore,
+    limit,
+  )
   const answers = sql.run(
     'DELETE FROM duplicates WHERE key IN (SELECT key FROM duplicates WHERE at < ? LIMIT ?)',
     freedBefore - duplicateMs,
@@ -196,7 +205,7 @@ export function purge(sql: Statements, before: number, freedBefore: number, limi
     sql.run('DELETE FROM deliveries WHERE queue_id = ?', queueId)
     sql.run('DELETE FROM entries WHERE queue_id = ?', queueId)
   }
-  return Math.max(answers, rows.length, deleteDoomed(sql, limit), collect(sql, freedBefore, limit))
+  return Math.max(answers, emptied, rows.length, deleteDoomed(sql, limit), collect(sql, freedBefore, limit))
 }
 
 /**

@@ -65,7 +65,7 @@ export function createSpool(kernel: Kernel): Spool {
     nextDue: async (except = { targets: [] }) => nextDue(sql, except),
     async octets(queueId) {
       const row = sql.get(
-        'SELECT b.segment, b.offset, b.length FROM blobs b WHERE b.id = coalesce((SELECT blob FROM entries WHERE queue_id = ?), (SELECT blob FROM originals WHERE queue_id = ?))',
+        'SELECT b.segment, b.offset, b.length FROM blobs b WHERE b.id = coalesce((SELECT nullif(blob, 0) FROM entries WHERE queue_id = ?), (SELECT blob FROM originals WHERE queue_id = ?))',
         queueId,
         queueId,
       )
@@ -134,20 +134,27 @@ export function createSpool(kernel: Kernel): Spool {
         .map((row) => deliveryOf(sql, row))
         .filter((delivery) => delivery.target.slice(delivery.target.indexOf(':') + 1) === peer)
     },
-    async purge(before, freedBefore, limit) {
+    async purge(before, contentBefore, freedBefore, limit) {
       const over = await originals.purge(kernel.now(), limit)
-      const count = await kernel.write<number>({ kind: 'purge', before, freedBefore, limit })
+      const count = await kernel.write<number>({ kind: 'purge', before, contentBefore, freedBefore, limit })
       await kernel.segments.closeRemoved()
       return Math.max(over, count)
     },
     async stats() {
-      const open = sql.get('SELECT count(*) AS n, min(received_at) AS oldest FROM entries WHERE open > 0')
+      const open = sql.get(
+        'SELECT count(*) AS n, sum(size) AS octets, min(received_at) AS oldest FROM entries WHERE open > 0',
+      )
+      const moving = sql.get(
+        'SELECT received_at FROM entries e WHERE open > 0 AND EXISTS (SELECT 1 FROM deliveries d WHERE d.queue_id = e.queue_id AND d.next_at IS NOT NULL AND d.held_by IS NULL) ORDER BY received_at LIMIT 1',
+      )
       const due = sql.get('SELECT count(*) AS n FROM deliveries WHERE next_at <= ?', kernel.now())
       const held = heldCounts(sql)
       return {
         entries: asNumber(open?.n),
         due: asNumber(due?.n),
         oldest: open?.oldest === null ? undefined : asNumber(open?.oldest),
+        octets: asNumber(open?.octets),
+        oldestMoving: moving ? asNumber(moving.received_at) : undefined,
         held: held.operator,
         deadLetters: held.deadLetter,
       }

@@ -186,7 +186,7 @@ function run(body: WriteBody, blobs: readonly number[]): { value?: unknown; touc
     case 'retry':
       return { value: retry(sql, body.queueId, body.now), touched: none }
     case 'purge': {
-      const value = purge(sql, body.before, body.freedBefore, body.limit)
+      const value = purge(sql, body)
       if (value < body.limit) expungedRuns.step()
       return { value, touched: none }
     }

@@ -39,6 +39,8 @@ export interface SmtpServerOptions {
     | undefined
   readonly smtputf8: boolean
   readonly limits: SmtpServerLimits
+  /** No more mail is to be taken for now (QUE-051). */
+  readonly isFull?: (() => boolean) | undefined
   readonly checkRecipient: (
     address: string,
     session: SmtpSession,

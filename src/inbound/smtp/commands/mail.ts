@@ -25,6 +25,7 @@ export const mail: SmtpCommand = {
     // RFC 6531 §3.5: 550 at MAIL, 553 at RCPT.
     if (parsed.utf8 && !Object.hasOwn(params, 'SMTPUTF8'))
       return reply(550, '5.6.7', 'The address is not ASCII')
+    if (options.isFull?.()) return reply(452, '4.3.1', 'Too much mail is waiting here: try again later')
     const refused = await notTheirs(path, conversation)
     if (refused) return refused
     conversation.transaction = { phase: 'mail', from: parsed.path }
