@@ -18,3 +18,16 @@ export class Turns {
     this.#since = performance.now()
   }
 }
+
+/** Work that pauses between pieces that are short themselves. */
+export type Paced<T> = Generator<void, T, void>
+
+/** Does it, and lets others run in its pauses. */
+export async function inTurns<T>(work: Paced<T>): Promise<T> {
+  const turns = new Turns()
+  for (;;) {
+    const step = work.next()
+    if (step.done) return step.value
+    if (turns.isDue) await turns.give()
+  }
+}

@@ -11,11 +11,12 @@ import { searched } from '../search/return-options.ts'
 import type { Session } from '../session.ts'
 import { type Thread, type ThreadMessage, threadBySubject, threadLists } from '../sorting/thread.ts'
 import { threadByReferences } from '../sorting/thread-references.ts'
+import { inTurns, type Paced, Turns } from '../turns.ts'
 import { uidSetOf } from '../view/uid-list.ts'
 import { charsetProblem } from './search.ts'
 import { charsetAndKeys } from './sort.ts'
 
-const algorithms: Readonly<Record<string, (messages: readonly ThreadMessage[]) => Thread[]>> = {
+const algorithms: Readonly<Record<string, (messages: readonly ThreadMessage[]) => Paced<Thread[]>>> = {
   ORDEREDSUBJECT: threadBySubject,
   REFERENCES: threadByReferences,
 }
@@ -39,8 +40,9 @@ async function threadMessages(session: Session, found: readonly Found[], uid: bo
   const { uids, shared } = session.view
   const subjects = await subjectsOf(session, found)
   const messages: ThreadMessage[] = []
+  const turns = new Turns()
   await session.services.store.read(shared.account, async (view) => {
-    for await (const batch of view.threadKeys(shared.id, uidSetOf(found.map((m) => m.uid))))
+    for await (const batch of view.threadKeys(shared.id, uidSetOf(found.map((m) => m.uid)))) {
       for (const { sentAt, ...key } of batch)
         messages.push({
           ...key,
@@ -48,6 +50,8 @@ async function threadMessages(session: Session, found: readonly Found[], uid: bo
           sent: sentAt,
           number: uid ? key.uid : uids.msnOf(key.uid),
         })
+      if (turns.isDue) await turns.give()
+    }
   })
   return messages
 }
@@ -71,7 +75,8 @@ export const thread = command({
     if (usesKey(search, 'modseq')) awareOfModSeq(session)
     if (usesKey(search, 'msn')) session.holdExpunges()
     const found = await evaluate(session, search)
-    const lists = threadLists(algorithm(await threadMessages(session, found, uid)))
+    const threads = await inTurns(algorithm(await threadMessages(session, found, uid)))
+    const lists = await inTurns(threadLists(threads))
     session.out.untagged(lists === '' ? 'THREAD' : `THREAD ${lists}`)
     return searched(session, 'THREAD', uid)
   },

@@ -13,6 +13,7 @@ import {
   sortFields,
   sortRecords,
 } from '../sorting/sort.ts'
+import { inTurns } from '../turns.ts'
 import { uidSetOf } from '../view/uid-list.ts'
 import type { Found, SearchScope } from './evaluate.ts'
 
@@ -100,7 +101,7 @@ export async function sortFound(
   const digest = needsDigest(criteria) && sortDigest
   for await (const batch of messageBatches(session, uids, { digest }, shared))
     for (const message of batch) records.push(sortRecordOf(message, criteria, comparator))
-  return sortRecords(records, criteria)
+  return inTurns(sortRecords(records, criteria))
 }
 
 async function byStoredKeys(

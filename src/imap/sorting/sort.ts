@@ -1,5 +1,7 @@
 /** The sort criteria of SORT (RFC 5256 §3, RFC 5957 §4) over records whose strings are collation keys already. */
 import type { EpochMs, OctetString, Octets } from '../../model/units.ts'
+import type { Paced } from '../turns.ts'
+import { pacedSort } from './paced-sort.ts'
 
 export type SortKey =
   | 'ARRIVAL'
@@ -84,5 +86,4 @@ export function sortOrder(criteria: readonly SortCriterion[]): (a: SortRecord, b
 export const sortRecords = <T extends SortRecord>(
   records: readonly T[],
   criteria: readonly SortCriterion[],
-  // Array.prototype.toSorted is stable.
-): T[] => records.toSorted(sortOrder(criteria))
+): Paced<T[]> => pacedSort([...records], sortOrder(criteria))

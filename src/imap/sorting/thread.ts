@@ -1,5 +1,7 @@
 /** What THREAD works on and gives back (RFC 5256 §3, §4), and the THREAD response. No recursion: threads can be deep. */
 import type { EpochMs, OctetString } from '../../model/units.ts'
+import type { Paced } from '../turns.ts'
+import { pacedSort } from './paced-sort.ts'
 
 /** One searched message; a list of them is in the order of the mailbox. */
 export interface ThreadMessage {
@@ -23,10 +25,15 @@ export interface Thread {
   readonly children: readonly Thread[]
 }
 
+/** Between two pauses. */
+export const messagesAtOnce = 1000
+
 /** ORDEREDSUBJECT: by base subject and date, with one level of children (SO-11). */
-export function threadBySubject(messages: readonly ThreadMessage[]): Thread[] {
+export function* threadBySubject(messages: readonly ThreadMessage[]): Paced<Thread[]> {
   const groups = new Map<OctetString, ThreadMessage[]>()
-  for (const message of messages.toSorted((a, b) => a.sent - b.sent)) {
+  let done = 0
+  for (const message of yield* pacedSort([...messages], (a, b) => a.sent - b.sent)) {
+    if (++done % messagesAtOnce === 0) yield
     const group = groups.get(message.subject)
     if (group) group.push(message)
     else groups.set(message.subject, [message])
@@ -39,11 +46,13 @@ export function threadBySubject(messages: readonly ThreadMessage[]): Thread[] {
 }
 
 /** The thread-lists of the THREAD response: `(166)(167)((3)(5))`; '' for none. */
-export function threadLists(threads: readonly Thread[]): string {
+export function* threadLists(threads: readonly Thread[]): Paced<string> {
   const out: string[] = []
   // What is still to be written, last first: a thread with its parentheses, or the closing of one.
   const work: (Thread | ')')[] = threads.toReversed()
+  let done = 0
   for (let next = work.pop(); next !== undefined; next = work.pop()) {
+    if (++done % messagesAtOnce === 0) yield
     if (next === ')') {
       out.push(')')
       continue

@@ -1,10 +1,19 @@
 import { describe, expect, test } from 'vitest'
 import { envelopeValues } from '../../../src/imap/sorting/envelope-values.ts'
-import { sentDate, sortKeyNamed, sortRecords } from '../../../src/imap/sorting/sort.ts'
+import {
+  sortRecords as pacedRecords,
+  type SortCriterion,
+  type SortRecord,
+  sentDate,
+  sortKeyNamed,
+} from '../../../src/imap/sorting/sort.ts'
 import { sortKey, unicodeCasemap } from '../../../src/wire/imap/collation.ts'
 import { baseSubject, subjectParts } from '../../../src/wire/mime/base-subject.ts'
 import { digestMessage } from '../../../src/wire/mime/digest.ts'
+import { finished } from '../../support/paced.ts'
 
+const sortRecords = <T extends SortRecord>(records: readonly T[], criteria: readonly SortCriterion[]): T[] =>
+  finished(pacedRecords(records, criteria))
 const numbers = (list: readonly { n: number }[]): number[] => list.map(({ n }) => n)
 const key = (text: string): string => sortKey(unicodeCasemap, text)
 

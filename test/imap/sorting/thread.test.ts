@@ -1,13 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  type Thread,
-  type ThreadMessage,
-  threadBySubject,
-  threadLists,
-} from '../../../src/imap/sorting/thread.ts'
-import { threadByReferences } from '../../../src/imap/sorting/thread-references.ts'
+import { pacedSort } from '../../../src/imap/sorting/paced-sort.ts'
+import type { Thread, ThreadMessage } from '../../../src/imap/sorting/thread.ts'
+import * as threading from '../../../src/imap/sorting/thread.ts'
+import * as byReferences from '../../../src/imap/sorting/thread-references.ts'
 import { subjectParts } from '../../../src/wire/mime/base-subject.ts'
+import { finished } from '../../support/paced.ts'
+
+const threadLists = (threads: readonly Thread[]) => finished(threading.threadLists(threads))
+const threadBySubject = (list: readonly ThreadMessage[]) => finished(threading.threadBySubject(list))
+const threadByReferences = (list: readonly ThreadMessage[]) => finished(byReferences.threadByReferences(list))
 
 interface Given {
   readonly id?: string
@@ -288,3 +290,34 @@ function slowly(list: readonly ThreadMessage[]): Thread[] {
   sort(heads)
   return heads as unknown as Thread[]
 }
+
+test('a sort in pieces is the sort at once, stable too', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 9000 }), fc.integer({ min: 1, max: 500 }), (length, kinds) => {
+      const list = Array.from({ length }, (_, i) => ({ i, by: (i * 7919) % kinds }))
+      const compare = (a: { by: number }, b: { by: number }): number => a.by - b.by
+      expect(finished(pacedSort([...list], compare))).toEqual(list.toSorted(compare))
+    }),
+    { numRuns: 20 },
+  )
+})
+
+test('SC-40: no step of THREAD or of a sort takes long, whatever the size', () => {
+  const list = mail(
+    ...Array.from({ length: 30_000 }, (_, i) => ({
+      id: `${i}@x`,
+      refs: i % 3 ? [`${i - 1}@x`, `gone${i % 50}@x`] : [],
+      subject: `s${i % 9000}`,
+      sent: (i * 7919) % 30_000,
+    })),
+  )
+  // Steps are counted, not timed: each of them is some thousands of simple operations at the most.
+  const steps = (work: Generator<void, unknown, void>): number => {
+    let count = 0
+    while (!work.next().done) count += 1
+    return count
+  }
+  expect(steps(byReferences.threadByReferences(list))).toBeGreaterThan(200)
+  expect(steps(threading.threadBySubject(list))).toBeGreaterThan(50)
+  expect(steps(threading.threadLists(threadByReferences(list)))).toBeGreaterThan(20)
+})
