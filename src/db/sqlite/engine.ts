@@ -12,6 +12,7 @@ import { createAccounts } from './accounts.ts'
 import { authSecret } from './auth-secret.ts'
 import { lockFolder } from './folder-lock.ts'
 import { createPasswords, type Derive } from './passwords.ts'
+import { ReaderThread } from './reader-thread.ts'
 import type { WriteBatch, WriteBody, WriteRequest } from './requests.ts'
 import { SegmentReader } from './segments.ts'
 import { createSessionTokens } from './session-tokens.ts'
@@ -66,6 +67,8 @@ export interface Kernel {
   write<T>(body: WriteBody, octets?: readonly Uint8Array[]): Promise<T>
   /** Runs on a consistent snapshot, on a connection that nobody else uses meanwhile. */
   snapshot<T>(fn: (sql: Statements) => Promise<T>): Promise<T>
+  /** Answers what one statement takes long for. */
+  readonly reader: ReaderThread
   /** Statements on the latest commit; each call a snapshot of its own. */
   readonly latest: Statements
   watch(account: number | 'all', onChange: (change: AccountChange) => void): () => void
@@ -111,6 +114,7 @@ export async function openSqlite(folder: string, options: EngineOptions = {}): P
     now: options.now ?? Date.now,
     segments: new SegmentReader(folder),
     latest,
+    reader: new ReaderThread(folder, indexer !== undefined),
     write: (body, octets = []) => writer.write(body, octets),
     async snapshot(fn) {
       const sql = idle.pop() ?? connect()
@@ -144,6 +148,7 @@ export async function openSqlite(folder: string, options: EngineOptions = {}): P
       if (!latest.db.isOpen) return
       // Readers first: the last connection to close folds the write-ahead log in, and only the writer may.
       latest.db.close()
+      await kernel.reader.close()
       for (const sql of idle.splice(0)) sql.db.close()
       await indexer?.close()
       await writer.close()

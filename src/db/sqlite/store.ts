@@ -26,7 +26,7 @@ export function createStore(kernel: Kernel): MailStore {
     return { start, end: Math.max(start, Math.min(range?.end ?? at.length, at.length)) }
   }
   return {
-    read: (account, fn) => kernel.snapshot((sql) => fn(viewOf(sql, account))),
+    read: (account, fn) => kernel.snapshot((sql) => fn(viewOf(sql, account, kernel.reader))),
     async write(account, operations, origin) {
       const octets: Uint8Array[] = []
       const rows = operations.map((operation): OperationRow => {

@@ -11,11 +11,21 @@ import { canonicalName } from './account-write.ts'
 import { flagged } from './flagged.ts'
 import { flagList } from './flags.ts'
 import { messagesOf } from './message-rows.ts'
+import type { ReaderThread } from './reader-thread.ts'
 import { search, sorted, threadKeys } from './search.ts'
 import { asNumber, asText, type Row, type Statements } from './statements.ts'
 import { joinedRuns } from './uid-runs.ts'
 
-export function viewOf(sql: Statements, account: number): AccountView {
+/** Messages of a mailbox from which on questions about all of them are another thread's to answer. */
+const manyMessages = 2000
+
+/** `reader`: answers what one statement takes long for; its snapshot is at least as new as this one. */
+export function viewOf(sql: Statements, account: number, reader?: ReaderThread): AccountView {
+  const readerFor = (mailbox: number): ReaderThread | undefined =>
+    reader &&
+    asNumber(sql.get('SELECT messages FROM mailboxes WHERE id = ?', mailbox)?.messages) >= manyMessages
+      ? reader
+      : undefined
   return {
     async mailboxes() {
       const rows = sql.all('SELECT * FROM mailboxes WHERE account = ? ORDER BY name', account).map(mailboxOf)
@@ -85,11 +95,13 @@ export function viewOf(sql: Statements, account: number): AccountView {
       return row?.key as Uint8Array | undefined
     },
     async sorted(mailbox, keys) {
-      return sorted(sql, mailbox, keys)
+      return readerFor(mailbox)?.ask({ ask: 'sorted', mailbox, keys }) ?? sorted(sql, mailbox, keys)
     },
     threadKeys: (mailbox, uids) => threadKeys(sql, mailbox, uids),
     async search(mailbox, term) {
-      return search(sql, account, mailbox, term)
+      // An id is looked up, and costs what it finds.
+      const thread = 'id' in term ? undefined : readerFor(mailbox)
+      return thread?.ask({ ask: 'search', account, mailbox, term }) ?? search(sql, account, mailbox, term)
     },
     async flagged(mailbox, flag, set) {
       return flagged(sql, mailbox, flag, set)

@@ -16,6 +16,7 @@ import {
   searched,
   tagCorrelator,
   tellEsearch,
+  tellNumbers,
   tellsAnything,
 } from '../search/return-options.ts'
 import type { Session } from '../session.ts'
@@ -88,8 +89,8 @@ async function runSearch(
   const found = await findMessages(session, test)
   if (!options) {
     const { uids } = session.view
-    const numbers = found.map((m) => ` ${uid ? m.uid : uids.msnOf(m.uid)}`).join('')
-    session.out.untagged(`SEARCH${numbers}${modSeq && found.length > 0 ? ` (MODSEQ ${highest(found)})` : ''}`)
+    const end = modSeq && found.length > 0 ? ` (MODSEQ ${highest(found)})` : ''
+    await tellNumbers(session, 'SEARCH', found, (each) => (uid ? each : uids.msnOf(each)), end)
     return searched(session, 'SEARCH', uid)
   }
   if (options.save) saveResult(session, found, options)

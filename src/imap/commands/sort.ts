@@ -15,6 +15,7 @@ import {
   searched,
   tagCorrelator,
   tellEsearch,
+  tellNumbers,
   tellsAnything,
 } from '../search/return-options.ts'
 import { sortFound } from '../search/sort-records.ts'
@@ -91,8 +92,8 @@ async function runSort(
   })
   if (!options) {
     const { uids } = session.view
-    const numbers = found.map((m) => ` ${uid ? m.uid : uids.msnOf(m.uid)}`).join('')
-    session.out.untagged(`SORT${numbers}${modSeq && found.length > 0 ? ` (MODSEQ ${highest(found)})` : ''}`)
+    const end = modSeq && found.length > 0 ? ` (MODSEQ ${highest(found)})` : ''
+    await tellNumbers(session, 'SORT', found, (each) => (uid ? each : uids.msnOf(each)), end)
     return searched(session, 'SORT', uid)
   }
   if (options.save) saveResult(session, found, options)

@@ -8,6 +8,7 @@ import { fetchItems } from '../commands/fetch.ts'
 import type { FetchItem } from '../fetch/item.ts'
 import { responseFor } from '../response-for.ts'
 import type { Session } from '../session.ts'
+import { Turns } from '../turns.ts'
 import { uidSetOf } from '../view/uid-list.ts'
 import type { Found } from './evaluate.ts'
 
@@ -146,6 +147,30 @@ export function tellEsearch(
     if (told.length > 0) parts.push(`MODSEQ ${highest(told)}`)
   }
   session.out.untagged(parts.join(' '))
+}
+
+/** Numbers between two pauses. */
+const numbersAtOnce = 5000
+
+/** The responses that are a list of numbers: SEARCH, SORT. `end`: what stands behind them. */
+export async function tellNumbers(
+  session: Session,
+  name: string,
+  found: readonly Found[],
+  numberOf: (uid: Uid) => number,
+  end = '',
+): Promise<void> {
+  const { out } = session
+  const turns = new Turns()
+  out.text(`* ${name}`)
+  for (let i = 0; i < found.length; i += numbersAtOnce) {
+    let text = ''
+    for (const { uid } of found.slice(i, i + numbersAtOnce)) text += ` ${numberOf(uid)}`
+    out.text(text)
+    await out.ready()
+    if (turns.isDue) await turns.give()
+  }
+  out.text(`${end}\r\n`)
 }
 
 export const highest = (found: readonly Found[]): ModSeq =>

@@ -1,5 +1,5 @@
 /** The order of SORT, and what it compares of a message (RFC 5256 §3, RFC 5957 §3). */
-import type { DigestPart, Message, SortKey as StoredKey } from '../../store/store.ts'
+import type { DigestPart, Message, SortKey as StoredKey, Uid } from '../../store/store.ts'
 import { type Collation, sortKey as collationKey, unicodeCasemap } from '../../wire/imap/collation.ts'
 import { addressKey, subjectKey } from '../../wire/mime/keys.ts'
 import { messageBatches } from '../messages.ts'
@@ -13,7 +13,7 @@ import {
   sortFields,
   sortRecords,
 } from '../sorting/sort.ts'
-import { inTurns } from '../turns.ts'
+import { inTurns, type Paced } from '../turns.ts'
 import { uidSetOf } from '../view/uid-list.ts'
 import type { Found, SearchScope } from './evaluate.ts'
 
@@ -112,13 +112,25 @@ async function byStoredKeys(
 ): Promise<SortedMessage[]> {
   const keys = criteria.map(({ key, reverse }) => ({ by: storedKeys[key], reverse }))
   const order = await session.services.store.read(account, (view) => view.sorted(id, keys))
-  const byUid = new Map(found.map((message) => [message.uid, message]))
+  return inTurns(inThatOrder(found, order))
+}
+
+function* inThatOrder(found: readonly Found[], order: Uint32Array): Paced<SortedMessage[]> {
+  const byUid = new Map<Uid, Found>()
+  for (const message of found) {
+    byUid.set(message.uid, message)
+    if (byUid.size % atOnce === 0) yield
+  }
   const sorted: SortedMessage[] = []
-  for (const uid of order) {
+  for (const [i, uid] of order.entries()) {
+    if (i % atOnce === 0) yield
     const message = byUid.get(uid)
     if (message) sorted.push(message)
   }
   return sorted
 }
+
+/** Between two pauses. */
+const atOnce = 5000
 
 const storedKeys = { ...sortFields, DATE: 'date' } as const satisfies Record<SortKey, StoredKey['by']>

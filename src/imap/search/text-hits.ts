@@ -34,8 +34,10 @@ export class TextHits {
 
   /** UIDs of which it does not say no. */
   candidates(): UidSet {
-    const runs = uidSetOf([...this.#matches, ...this.#maybe].sort((a, b) => a - b))
-    return [...runs, { from: Math.max(this.#uidNext, 1), to: 4_294_967_295 }]
+    const all = new Uint32Array(this.#matches.length + this.#maybe.length)
+    all.set(this.#matches)
+    all.set(this.#maybe, this.#matches.length)
+    return [...uidSetOf(all.sort()), { from: Math.max(this.#uidNext, 1), to: 4_294_967_295 }]
   }
 }
 
