@@ -54,7 +54,7 @@ export function fromXmlDateTime(value: string): Instant | undefined {
     /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):\s?(\d{2})(?:\.\d+)?\s*(Z|z|[+-]\d{2}:?\d{2})?$/.exec(
       value.trim(),
     )
-  if (!match) return fromMailDate(value)
+  if (!match) return fromMailDate(fromScript(value))
   const [, year, month, day, hour, minute, second, zone] = match
   if (Number(hour) > 24 || Number(minute) > 59 || Number(second) > 60) return undefined
   const local = Date.UTC(
@@ -75,6 +75,13 @@ export function fromXmlDateTime(value: string): Instant | undefined {
         : (zone.startsWith('-') ? -1 : 1) * (Number(zone.slice(1, 3)) * 60 + Number(zone.slice(-2)))
   return { epoch: Math.floor(local / 1000) - (minutes ?? 0) * 60, offsetMinutes: minutes }
 }
+
+/** `Tue Mar 05 2024 10:15:30 GMT+0100 (CET)`, as scripts print dates, in the order of mail (QUIRKS 31). */
+const fromScript = (value: string): string =>
+  value.replace(
+    /^\s*[A-Za-z]{3} ([A-Za-z]{3}) (\d{1,2}) (\d{4}) (\d{2}:\d{2}:\d{2}) GMT([+-]\d{4}).*$/s,
+    '$2 $1 $3 $4 $5',
+  )
 
 /** xs:duration in seconds (MAP-190): months of 30, years of 365 days. undefined: none, negative, or too long. */
 export function fromDuration(value: string): number | undefined {

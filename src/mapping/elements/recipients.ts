@@ -59,12 +59,16 @@ export const recipients: Element = {
         for (const item of field ? itemsOf(group) : [group]) {
           const written = writtenAddress(item)
           if (written.text === '') continue
-          const party = partyFromMms(written.kind, written.text, ctx.settings)
+          // What is encrypted is no address that could be read (QUIRKS 29).
+          const party = written.coding
+            ? refusal('bad-recipient', 'the address is encrypted or obfuscated', written.text)
+            : partyFromMms(written.kind, written.text, ctx.settings)
           // A local part that is not ASCII rejects the whole message (MAP-039), other faults that recipient.
           if (isRefusal(party) && /[^\x00-\x7f]/.test(written.text.split('@')[0] ?? '')) return party
           list.push({
             party: {
               ...(isRefusal(party) ? { kind: 'unknown', value: written.text, raw: written.text } : party),
+              ...(written.coding ? { coding: written.coding } : {}),
               ...(written.displayOnly ? { displayOnly: true } : {}),
               ...(written.xmlId ? { xmlId: written.xmlId } : {}),
             } satisfies Party,

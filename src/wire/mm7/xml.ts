@@ -16,10 +16,22 @@ const slice = 4096
 
 type Open = { -readonly [K in keyof XmlElement]: XmlElement[K] } & { children: XmlElement[] }
 
+/** An ampersand that begins no reference: of a writer that does not escape (QUIRKS 13). */
+const bareAmpersand = /&(?!#?\w{1,32};)/g
+
 /** @throws Fault 'malformed' whose text says where it broke */
 export function parseXml(octets: Uint8Array, limits: XmlLimits = defaultXmlLimits): XmlElement {
   const text = decodeXml(octets)
-  return parsePlainXml(text, limits) ?? parseWholeXml(text, limits)
+  const plain = parsePlainXml(text, limits)
+  if (plain) return plain
+  try {
+    return parseWholeXml(text, limits)
+  } catch (error) {
+    // In CDATA it would be well-formed, and mean something else.
+    const mended = text.includes('<![CDATA[') ? text : text.replace(bareAmpersand, '&amp;')
+    if (mended === text) throw error
+    return parseWholeXml(mended, limits)
+  }
 }
 
 /** Every XML there is. */
