@@ -3,7 +3,7 @@ import type { ModSeq, UidSet } from '../store/store.ts'
 import { numberSetOf } from '../wire/imap/encode.ts'
 import type { CommandInput } from '../wire/imap/tokens.ts'
 import type { Session } from './session.ts'
-import { normalised } from './view/uid-list.ts'
+import { normalised, UidList } from './view/uid-list.ts'
 
 /** The first command that shows it: from here on unasked FETCH has UID and MODSEQ (QR-05, QR-06). */
 export function awareOfModSeq(session: Session): void {
@@ -27,9 +27,11 @@ export function modSeqValue(input: CommandInput, least = 1): ModSeq {
 
 /** `* VANISHED (EARLIER)`: what of `asked` is gone since `since`, known or not (QR-31, QR-41, QR-44). */
 export async function tellVanishedEarlier(session: Session, asked: UidSet, since: ModSeq): Promise<void> {
-  const { shared } = session.view
+  const { shared, uids } = session.view
   const gone = await session.services.store.read(shared.account, (view) => view.vanished(shared.id, since))
-  const found = intersection(normalised(asked), gone)
+  // What went only now still has its number in this view: an ordinary VANISHED takes it away (RFC 7162 §3.2.10).
+  const all = intersection(normalised(asked), gone)
+  const found = UidList.of(all).minus(uids.intersect(all)).set
   if (found.length > 0) session.out.untagged(`VANISHED (EARLIER) ${numberSetOf(found)}`)
 }
 

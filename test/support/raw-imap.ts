@@ -13,6 +13,8 @@ export interface RawImap {
   closed(): Promise<string>
   /** Takes what came so far. */
   taken(): string
+  /** Called whenever something came, and when the connection has ended. */
+  listen(run: (ended: boolean) => void): void
   /** COMPRESS DEFLATE, and everything through it from there on. */
   compress(): Promise<string>
   /** Octets received on the wire, compressed or not. */
@@ -117,6 +119,9 @@ export async function rawImap(port: number, socket: Socket = connect(port, '127.
         waiting.add(look)
         look()
       }),
+    listen(run) {
+      waiting.add(() => run(ended))
+    },
     taken() {
       const taken = text
       text = ''
