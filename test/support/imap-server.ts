@@ -44,6 +44,8 @@ export interface TestImapOptions {
   /** With the full-text index, as the gateway runs. */
   readonly indexed?: boolean
   readonly auth?: Parameters<typeof createSaslServices>[1]
+  /** How passwords are kept; where many connections are made, something quicker than the default. */
+  readonly derive?: NonNullable<Parameters<typeof openSqlite>[1]>['derive']
   /** Failed logins do not slow down those that follow. */
   readonly unthrottled?: boolean
   readonly urlauth?: UrlauthOptions
@@ -69,7 +71,11 @@ export async function startImap(options: TestImapOptions = {}): Promise<TestImap
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'lemonade-imap-'))
   const now = options.now ?? Date.now
   const searchText = new URL('../../src/wire/mime/search-text.ts', import.meta.url)
-  const engine = await openSqlite(folder, { now, ...(options.indexed ? { searchText } : {}) })
+  const engine = await openSqlite(folder, {
+    now,
+    ...(options.indexed ? { searchText } : {}),
+    ...(options.derive ? { derive: options.derive } : {}),
+  })
   const { store, directory } = engine
   for (const { address, password } of options.accounts ?? [
     { address: 'alice@example.net', password: 'secret' },

@@ -209,10 +209,15 @@ export class LawClient {
     })
   }
 
-  async #idle(): Promise<void> {
+  #idle(): Promise<void> {
+    return this.idle(() => new Promise((resolve) => setTimeout(resolve, this.#next(8))))
+  }
+
+  async idle(meanwhile: () => Promise<unknown>): Promise<void> {
+    if (this.#ended) return
     this.#imap.send(this.#command('IDLE'))
     await this.#wait(() => this.model.idling)
-    await new Promise((resolve) => setTimeout(resolve, this.#next(8)))
+    await meanwhile()
     this.log.push('C: DONE')
     this.#imap.send('DONE\r\n')
     await this.#wait(() => this.model.sent.length === 0)
