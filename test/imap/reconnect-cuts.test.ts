@@ -127,7 +127,7 @@ test.each([
   ['down', true],
   ['up', true],
 ] as const)(
-  'RC-01, RC-02, RC-05, RC-16, IL-05: cut at any octet %s, compressed: %s',
+  'RC-01, RC-02, RC-05, RC-16: cut at any octet %s, compressed: %s',
   async (way, compress) => {
     let cuts = 0
     for (let octets = Math.floor(Math.random() * every); ; octets += every) {
