@@ -23,8 +23,7 @@ export class Turns {
 export type Paced<T> = Generator<void, T, void>
 
 /** Does it, and lets others run in its pauses. */
-export async function inTurns<T>(work: Paced<T>): Promise<T> {
-  const turns = new Turns()
+export async function inTurns<T>(work: Paced<T>, turns = new Turns()): Promise<T> {
   for (;;) {
     const step = work.next()
     if (step.done) return step.value

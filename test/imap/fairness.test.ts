@@ -59,6 +59,24 @@ async function longestTurn(work: Promise<unknown>): Promise<number> {
 const wide = (count: number, key: (i: number) => string): string =>
   count === 1 ? key(0) : `OR ${key(count)} ${wide(count - 1, key)}`
 
+test('SC-35, SC-40: many criteria look for text in a large message', async () => {
+  const large = `Subject: large\n\n${'Some words, in many lines, and \u00fcber all of them.\n'.repeat(150_000)}`
+  await server.deliver('alice@example.net', 'Large', large)
+  const other = await loggedIn(server.port)
+  await other.command('SELECT Large')
+  let said = ''
+  const longest = await longestTurn(
+    other
+      .command(`SEARCH${' NOT BODY xyz NOT TEXT "ARE BER NOBODY"'.repeat(20)} BODY ALL TEXT LARGE`)
+      .then((text) => {
+        said = text
+      }),
+  )
+  expect(said).toMatch(/^\* SEARCH 1\r\n/)
+  expect(longest).toBeLessThan(120)
+  other.end()
+})
+
 test.each([
   ['SEARCH RETURN (COUNT) UNSEEN', /COUNT 601\r\n/],
   ['SEARCH RETURN (COUNT) SEEN', /COUNT 59399\r\n/],

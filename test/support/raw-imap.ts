@@ -62,7 +62,7 @@ export async function rawImap(port: number, socket: Socket = connect(port, '127.
       const timer = setTimeout(() => {
         waiting.delete(look)
         reject(new Error(`no ${pattern} in: ${text.slice(-2000)}`))
-      }, 8000)
+      }, 18_000)
       const look = (): void => {
         const match = pattern.exec(text)
         if (!match && !ended) return

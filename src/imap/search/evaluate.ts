@@ -7,13 +7,14 @@ import type { EpochMs } from '../../model/units.ts'
 import type { AccountId, MailboxId, Message, ModSeq, SearchTerm, Uid, UidSet } from '../../store/store.ts'
 import { substringOf, unicodeCasemap } from '../../wire/imap/collation.ts'
 import type { DateKey, SearchKey } from '../../wire/imap/search-keys.ts'
-import { headerHolds, type SearchableText, searchableText, textHolds } from '../../wire/mime/search-text.ts'
+import { headerHolds, type SearchableText } from '../../wire/mime/search-text.ts'
 import { shownSize } from '../fetch/shown-form.ts'
 import { messageBatches } from '../messages.ts'
 import type { Session } from '../session.ts'
-import { Turns } from '../turns.ts'
+import { inTurns, type Paced, Turns } from '../turns.ts'
 import { contains, UidList, uidsOf } from '../view/uid-list.ts'
 import { withFilters } from './filters.ts'
+import { type MessageText, TextAnswers, textOf } from './message-texts.ts'
 import { narrowed } from './narrow.ts'
 import { ofMsns, openRanges } from './numbers.ts'
 import { TextHits } from './text-hits.ts'
@@ -36,7 +37,10 @@ export interface SearchScope {
 const maxTexts = 200
 
 /** undefined: the row alone does not tell. */
-type Test = (message: Message, text: SearchableText | undefined) => boolean | undefined
+type Test = (message: Message, texts: TextAnswers | undefined) => boolean | undefined
+
+/** A text criterion. */
+type TextTest = (text: MessageText) => boolean | Paced<boolean>
 
 /** The criteria for one message at a time. */
 export interface MessageTest {
@@ -65,13 +69,23 @@ export async function messageTest(
   scope: SearchScope,
 ): Promise<MessageTest> {
   const search = await withFilters(session, asked)
-  const { test, ...plan } = planOf(session, search, scope)
-  return {
-    ...plan,
-    search,
-    matches: (message) =>
-      test(message, undefined) ?? textOf(session, message).then((text) => test(message, text) ?? false),
+  const { test, textTests, ...plan } = planOf(session, search, scope)
+  const turns = new Turns()
+  const byText = async (message: Message): Promise<boolean> => {
+    const text = await textOf(session, message)
+    const answers = new TextAnswers()
+    for (;;) {
+      const matches = test(message, answers)
+      if (matches !== undefined) return matches
+      const { missing } = answers
+      const textTest = missing === undefined ? undefined : textTests[missing]
+      if (missing === undefined || !textTest) return false
+      const answer = textTest(text)
+      answers.set(missing, typeof answer === 'boolean' ? answer : await inTurns(answer, turns))
+      if (turns.isDue) await turns.give()
+    }
   }
+  return { ...plan, search, matches: (message) => test(message, undefined) ?? byText(message) }
 }
 
 /** Matching messages of the scope, in mailbox order (SR-16, SR-17). Strings of the criteria are UTF-8 octets. */
@@ -118,19 +132,9 @@ export async function findMessages(
 /** Lets other sessions run between batches (SC-40). */
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-/** Several criteria may ask for the text of one message. */
-const textsRead = new WeakMap<Message, Promise<SearchableText>>()
-
-function textOf(session: Session, message: Message): Promise<SearchableText> {
-  const known = textsRead.get(message)
-  if (known) return known
-  const text = session.services.store.readBlob(message.blob).then(searchableText)
-  textsRead.set(message, text)
-  return text
-}
-
 interface Plan extends Omit<MessageTest, 'matches' | 'search'> {
   readonly test: Test
+  readonly textTests: readonly TextTest[]
 }
 
 function planOf(session: Session, search: SearchKey, scope: SearchScope): Plan {
@@ -140,12 +144,14 @@ function planOf(session: Session, search: SearchKey, scope: SearchScope): Plan {
   const texts: TextHits[] = []
   const { comparator } = session
   const isDefault = comparator === unicodeCasemap
-  const textTest = (term: SearchTerm, test: (text: SearchableText) => boolean): Test => {
+  const textTests: TextTest[] = []
+  const textTest = (term: SearchTerm, test: TextTest): Test => {
     const hits = new TextHits(term)
     texts.push(hits)
-    if (isDefault || 'id' in term) return (m, t) => hits.known(m.uid) ?? (t && test(t))
+    const number = textTests.push(test) - 1
+    if (isDefault || 'id' in term) return (m, t) => hits.known(m.uid) ?? t?.of(number)
     // Every other comparator finds less than the default one, by which the store knows.
-    return (m, t) => (hits.known(m.uid) === false ? false : t && test(t))
+    return (m, t) => (hits.known(m.uid) === false ? false : t?.of(number))
   }
   let threadId = false
   /** No text tells it, but the row does, of messages that came after the store was asked too. */
@@ -225,18 +231,20 @@ function planOf(session: Session, search: SearchKey, scope: SearchScope): Plan {
       case 'header': {
         const { field } = key
         const needle = unicode(key.text)
-        return textTest({ in: 'header', field, needle }, (t) =>
-          isDefault ? headerHolds(t, field, needle) : fieldHolds(t, field, substringOf(comparator, needle)),
+        return textTest({ in: 'header', field, needle }, ({ plain }) =>
+          isDefault
+            ? headerHolds(plain, field, needle)
+            : fieldHolds(plain, field, substringOf(comparator, needle)),
         )
       }
       case 'body':
       case 'text': {
         const scope = key.key
         const needle = unicode(key.text)
-        return textTest({ in: scope, needle }, (t) => {
-          if (isDefault) return textHolds(t, scope, needle)
+        return textTest({ in: scope, needle }, (text) => {
+          if (isDefault) return text.holds(scope, needle)
           const holds = substringOf(comparator, needle)
-          return holds(t.body) || (scope === 'text' && holds(t.header))
+          return holds(text.plain.body) || (scope === 'text' && holds(text.plain.header))
         })
       }
       case 'filter':
@@ -255,7 +263,7 @@ function planOf(session: Session, search: SearchKey, scope: SearchScope): Plan {
   }
   const must = neededTexts(search)
   const needed = texts.filter((_, i) => must[i])
-  return { test, digest, threadId, texts, needed, setNow }
+  return { test, textTests, digest, threadId, texts, needed, setNow }
 }
 
 /** headerHolds() by any comparator. */

@@ -38,10 +38,29 @@ export function searchableText(octets: Uint8Array): SearchableText {
   return { header: headerOf(octets, node), body: pieces.join('\n') }
 }
 
+/** Characters folded between two pauses. */
+const foldedAtOnce = 65_536
+
+/** A long text as SEARCH compares it (RFC 5255 §4.2), in pieces: it pauses between them. */
+export function* folded(text: string): Generator<void, string, void> {
+  let out = ''
+  let start = 0
+  while (start < text.length) {
+    let end = start + foldedAtOnce
+    // A pair of surrogates is one character.
+    const last = text.charCodeAt(end - 1)
+    if (last >= 0xd800 && last < 0xdc00) end += 1
+    out += casemap(text.slice(start, end))
+    start = end
+    yield
+  }
+  return out
+}
+
 /** Whether a text holds a needle as SEARCH compares (RFC 5255 §4.2): what decides where the store only says `maybe`. */
 export function textHolds(text: SearchableText, scope: 'text' | 'body', needle: string): boolean {
-  const folded = casemap(needle)
-  return casemap(text.body).includes(folded) || (scope === 'text' && casemap(text.header).includes(folded))
+  const wanted = casemap(needle)
+  return casemap(text.body).includes(wanted) || (scope === 'text' && casemap(text.header).includes(wanted))
 }
 
 /** The same for the fields of one name; an empty needle asks for the field alone (SR-06). */
