@@ -19,6 +19,9 @@ const stepRows = 200
 /** A session may still be sending an expunged message. */
 const freedMs = 300_000
 
+/** Pause between two steps of compaction: others write meanwhile. */
+const compactMs = 50
+
 /** Starts the rounds; call the result to end them. */
 export function startHousekeeping(options: HousekeepingOptions): () => Promise<void> {
   let stopped = false
@@ -34,9 +37,12 @@ export function startHousekeeping(options: HousekeepingOptions): () => Promise<v
         now - freedMs,
         stepRows,
       )
-      if (count < stepRows) return
+      if (count < stepRows) break
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
+    // What is left in sparse files is moved together, a little at a time.
+    while (!stopped && (await options.spool.compact()))
+      await new Promise((resolve) => setTimeout(resolve, compactMs))
   }
 
   function next(): void {

@@ -140,5 +140,7 @@ export interface Spool {
    * without an owner since `freedBefore`. Resolves to less than `limit` when nothing is left to delete.
    */
   purge(before: EpochMs, contentBefore: EpochMs, freedBefore: EpochMs, limit: number): Promise<number>
+  /** One small step of making room on the disk. False: there is nothing to do for now. */
+  compact(): Promise<boolean>
   stats(): Promise<QueueStats>
 }

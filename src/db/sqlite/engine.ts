@@ -10,6 +10,7 @@ import type { Spool } from '../../queue/spool.ts'
 import type { AccountChange, MailStore } from '../../store/store.ts'
 import { createAccounts } from './accounts.ts'
 import { authSecret } from './auth-secret.ts'
+import { type CompactionTimes, compactionTimes } from './compaction-times.ts'
 import { lockFolder } from './folder-lock.ts'
 import { createPasswords, type Derive } from './passwords.ts'
 import { ReaderThread } from './reader-thread.ts'
@@ -47,6 +48,7 @@ export interface Engine {
 export interface EngineOptions {
   /** A new segment is begun once one is as long as this; default 128 MiB. */
   readonly segmentOctets?: number
+  readonly compaction?: CompactionTimes | undefined
   readonly now?: () => number
   /**
    * A module that exports searchableText(octets): { header, body }, as wire/mime/search-text does. With it there is a
@@ -89,7 +91,11 @@ export async function openSqlite(folder: string, options: EngineOptions = {}): P
     throw error
   }
   const worker = new Worker(new URL('./writer.ts', import.meta.url), {
-    workerData: { folder, segmentOctets: options.segmentOctets ?? 128 * 1024 * 1024 },
+    workerData: {
+      folder,
+      segmentOctets: options.segmentOctets ?? 128 * 1024 * 1024,
+      compaction: { ...compactionTimes, ...options.compaction },
+    },
   })
   const writer = new Writer(worker)
   try {

@@ -97,6 +97,8 @@ export type WriteBody =
     }
   | { readonly kind: 'reroute'; readonly reroute: Reroute }
   | { readonly kind: 'clock-set-back'; readonly now: number }
+  /** Answers whether there may be more to do. */
+  | { readonly kind: 'compact' }
   | {
       readonly kind: 'put-account'
       readonly address: string

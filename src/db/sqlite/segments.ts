@@ -25,6 +25,14 @@ const magic = 0x4c4d5231 // "LMR1"
 export const segmentFile = (folder: string, segment: number): string =>
   join(folder, `segment-${String(segment).padStart(6, '0')}.lmr`)
 
+export function recordHead(length: number, checksum: number): Buffer {
+  const head = Buffer.alloc(headOctets)
+  head.writeUInt32BE(magic, 0)
+  head.writeUInt32BE(length, 4)
+  head.writeUInt32BE(checksum, 8)
+  return head
+}
+
 export interface Place {
   readonly segment: number
   /** Of the payload's first octet. */
@@ -39,6 +47,8 @@ export class SegmentWriter {
   #segment: number
   #fd: number
   #length: number
+  /** Where the octets of a commit that failed begin: whether it failed for good is known after the next one. */
+  #doubtfulFrom: number | undefined
 
   /** Cuts the newest segment back to `end`: what lies behind the last row was never acknowledged (torn tail). */
   constructor(folder: string, limit: number, last: { readonly segment: number; readonly end: number }) {
@@ -78,11 +88,7 @@ export class SegmentWriter {
     const vector: Uint8Array[] = []
     let end = this.#length
     for (const payload of payloads) {
-      const head = Buffer.alloc(headOctets)
-      head.writeUInt32BE(magic, 0)
-      head.writeUInt32BE(payload.length, 4)
-      head.writeUInt32BE(crc32(payload), 8)
-      vector.push(head, payload)
+      vector.push(recordHead(payload.length, crc32(payload)), payload)
       places.push({ segment: this.#segment, offset: end + headOctets, length: payload.length })
       end += headOctets + payload.length
     }
@@ -113,6 +119,41 @@ export class SegmentWriter {
         if (first && written > 0) rest = [first.subarray(written), ...rest.slice(1)]
       }
     }
+  }
+
+  /** The number of the segment that is being written. */
+  get current(): number {
+    return this.#segment
+  }
+
+  /** These records belong to a transaction that was rolled back before its commit: their room is used again. */
+  takeBack(places: readonly Place[]): void {
+    const [first] = places
+    if (first === undefined || first.segment !== this.#segment) return
+    this.#length = Math.min(this.#length, first.offset - headOctets)
+    ftruncateSync(this.#fd, this.#length)
+  }
+
+  /**
+   * The commit of these records failed. It may still be found in the write-ahead log after a crash, and then its rows
+   * count: the records stay until another commit has taken its place there (settleDoubts).
+   */
+  failed(places: readonly Place[]): void {
+    const [first] = places
+    if (first === undefined || first.segment !== this.#segment) return
+    this.#doubtfulFrom = Math.min(this.#doubtfulFrom ?? Number.POSITIVE_INFINITY, first.offset - headOctets)
+  }
+
+  get isInDoubt(): boolean {
+    return this.#doubtfulFrom !== undefined
+  }
+
+  /** A commit went through after that which failed: the room of its records is used again. */
+  settleDoubts(): void {
+    if (this.#doubtfulFrom === undefined) return
+    this.#length = this.#doubtfulFrom
+    this.#doubtfulFrom = undefined
+    ftruncateSync(this.#fd, this.#length)
   }
 
   /** Removes the files of segments without a live record; the one being written stays. */
@@ -207,5 +248,22 @@ export function recordProblem(folder: string, place: Place): string | undefined 
     return undefined
   } finally {
     closeSync(fd)
+  }
+}
+
+/** Reads a record that may be moved meanwhile (compaction): when its file is gone, `place` knows where it is now. */
+export async function readWherever(
+  reader: SegmentReader,
+  place: () => Place,
+  first: Place,
+  start: number,
+  end: number,
+): Promise<Uint8Array> {
+  try {
+    return await reader.read(first, start, end)
+  } catch (error) {
+    const now = place()
+    if (now.segment === first.segment && now.offset === first.offset) throw error
+    return reader.read(now, start, end)
   }
 }

@@ -15,6 +15,7 @@ import { createCorrelation } from './correlation.ts'
 import type { Kernel } from './engine.ts'
 import { joined } from './joined.ts'
 import type { EntryRow, MessageRow } from './requests.ts'
+import { type Place, readWherever } from './segments.ts'
 import { nextDue } from './spool-due.ts'
 import { heldCounts } from './spool-holds.ts'
 import { duplicateMs } from './spool-writes.ts'
@@ -64,18 +65,17 @@ export function createSpool(kernel: Kernel): Spool {
     },
     nextDue: async (except = { targets: [] }) => nextDue(sql, except),
     async octets(queueId) {
-      const row = sql.get(
-        'SELECT b.segment, b.offset, b.length FROM blobs b WHERE b.id = coalesce((SELECT nullif(blob, 0) FROM entries WHERE queue_id = ?), (SELECT blob FROM originals WHERE queue_id = ?))',
-        queueId,
-        queueId,
-      )
-      if (!row) throw new Fault('not-found', `no queue entry ${queueId}`)
-      const length = asNumber(row.length)
-      return kernel.segments.read(
-        { segment: asNumber(row.segment), offset: asNumber(row.offset), length },
-        0,
-        length,
-      )
+      const place = (): Place => {
+        const row = sql.get(
+          'SELECT b.segment, b.offset, b.length FROM blobs b WHERE b.id = coalesce((SELECT nullif(blob, 0) FROM entries WHERE queue_id = ?), (SELECT blob FROM originals WHERE queue_id = ?))',
+          queueId,
+          queueId,
+        )
+        if (!row) throw new Fault('not-found', `no queue entry ${queueId}`)
+        return { segment: asNumber(row.segment), offset: asNumber(row.offset), length: asNumber(row.length) }
+      }
+      const at = place()
+      return readWherever(kernel.segments, place, at, 0, at.length)
     },
     async list(filter) {
       const rows =
@@ -140,6 +140,7 @@ export function createSpool(kernel: Kernel): Spool {
       await kernel.segments.closeRemoved()
       return Math.max(over, count)
     },
+    compact: () => kernel.write<boolean>({ kind: 'compact' }),
     async stats() {
       const open = sql.get(
         'SELECT count(*) AS n, sum(size) AS octets, min(received_at) AS oldest FROM entries WHERE open > 0',

@@ -5,7 +5,7 @@ import type { Kernel } from './engine.ts'
 import { flagList } from './flags.ts'
 import { joined } from './joined.ts'
 import type { FlagsAnswer, OperationRow, StoreAnswer } from './requests.ts'
-import type { Place } from './segments.ts'
+import { type Place, readWherever } from './segments.ts'
 import { asNumber } from './statements.ts'
 import { quotaOf, viewOf } from './view.ts'
 
@@ -87,13 +87,19 @@ export function createStore(kernel: Kernel): MailStore {
     readBlob(blob, range) {
       const at = place(blob)
       const { start, end } = within(at, range)
-      return kernel.segments.read(at, start, end)
+      return readWherever(kernel.segments, () => place(blob), at, start, end)
     },
     async *streamBlob(blob, range) {
       const at = place(blob)
       const { start, end } = within(at, range)
       for (let from = start; from < end; from += chunkOctets)
-        yield await kernel.segments.read(at, from, Math.min(from + chunkOctets, end))
+        yield await readWherever(
+          kernel.segments,
+          () => place(blob),
+          at,
+          from,
+          Math.min(from + chunkOctets, end),
+        )
     },
   }
 }

@@ -9,6 +9,8 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { Fault } from '../../model/fault.ts'
 import { AccountWrite, OverQuota, type WriteContext } from './account-write.ts'
 import { issueToken, revokeTokens, upgradePassword, useToken } from './account-writes.ts'
+import { Compaction } from './compaction.ts'
+import type { CompactionTimes } from './compaction-times.ts'
 import { addMarks, purgeOriginals } from './correlation-writes.ts'
 import { ExpungedRuns } from './expunged-runs.ts'
 import { createMailbox, dropMailbox } from './mailbox-writes.ts'
@@ -30,7 +32,15 @@ const maxGroupRequests = 2000
 
 const port = parentPort
 if (!port) throw new Error('the writer runs as a worker thread')
-const { folder, segmentOctets } = workerData as { folder: string; segmentOctets: number }
+const {
+  folder,
+  segmentOctets,
+  compaction: times,
+} = workerData as {
+  folder: string
+  segmentOctets: number
+  compaction: Required<CompactionTimes>
+}
 
 const db = new DatabaseSync(join(folder, 'lemonade.sqlite'))
 migrate(db)
@@ -48,6 +58,7 @@ const segments = new SegmentWriter(folder, segmentOctets, {
   end: asNumber(last?.end),
 })
 
+const compaction = new Compaction(sql, folder, segments, times)
 const dueQueue = new DueQueue(sql)
 const expungedRuns = new ExpungedRuns(sql)
 let waiting: WriteRequest[] = []
@@ -80,8 +91,10 @@ function flush(): void {
     let octets = 0
     let count = 0
     while (count < waiting.length && count < maxGroupRequests && (count === 0 || octets < maxGroupOctets)) {
+      if (count > 0 && waiting[count]?.body.kind === 'compact') break
       octets += waiting[count]?.octets.reduce((sum, o) => sum + o.length, 0) ?? 0
       count++
+      if (waiting[count - 1]?.body.kind === 'compact') break
     }
     const group = waiting.slice(0, count)
     waiting = waiting.slice(count)
@@ -101,16 +114,43 @@ function writeGroup(group: readonly WriteRequest[]): WriteBatch {
   }
 }
 
+/**
+ * After a commit that failed, one that changes nothing: it takes the place in the write-ahead log that the failed one may
+ * have left there. While none goes through, nothing is appended: a full disk is not filled further.
+ */
+function settleDoubts(): void {
+  if (!segments.isInDoubt) return
+  const version = asNumber(sql.get('PRAGMA user_version')?.user_version)
+  try {
+    db.exec(`BEGIN IMMEDIATE; PRAGMA user_version = ${version}; COMMIT`)
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK')
+    throw error
+  }
+  segments.settleDoubts()
+}
+
 function attempt(group: readonly WriteRequest[]): WriteBatch {
+  settleDoubts()
+  const [only] = group
+  // Never in a group: it appends and commits by itself.
+  if (only?.body.kind === 'compact')
+    return { answers: [{ id: only.id, value: compaction.step() }], touched: none }
   const payloads = group.flatMap((request) => request.octets)
   const places = segments.append(payloads)
   const answers: WriteAnswer[] = []
   const touched: Touched[] = []
   // A request that is alone needs no savepoint: what it did goes with the transaction.
   const alone = group.length === 1
-  sql.run('BEGIN IMMEDIATE')
+  try {
+    sql.run('BEGIN IMMEDIATE')
+  } catch (error) {
+    segments.takeBack(places)
+    throw error
+  }
   try {
     let at = 0
+    let kept = 0
     for (const request of group) {
       const first = at
       at += request.octets.length
@@ -130,6 +170,7 @@ function attempt(group: readonly WriteRequest[]): WriteBatch {
         const done = run(request.body, blobs)
         if (!alone) sql.run('RELEASE request')
         answers.push({ id: request.id, value: done.value })
+        if (at > first) kept = at
         touched.push(...done.touched)
       } catch (error) {
         // A full disk ends the whole transaction; there is nothing to roll back to then.
@@ -146,13 +187,20 @@ function attempt(group: readonly WriteRequest[]): WriteBatch {
       }
     }
     sql.run('COMMIT')
+    // Behind the last one that was kept there are only octets of requests that were refused.
+    segments.takeBack(places.slice(kept))
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK')
+    segments.failed(places)
     throw error
   }
   // Only now: a segment may go when the deletion of its last row is on disk.
   if (group.some(({ body }) => body.kind === 'purge'))
-    segments.reclaim((segment) => Boolean(sql.get('SELECT 1 FROM blobs WHERE segment = ? LIMIT 1', segment)))
+    segments.reclaim(
+      (segment) =>
+        compaction.isInGrace(segment) ||
+        Boolean(sql.get('SELECT 1 FROM blobs WHERE segment = ? LIMIT 1', segment)),
+    )
   return { answers, touched }
 }
 
@@ -211,6 +259,8 @@ function run(body: WriteBody, blobs: readonly number[]): { value?: unknown; touc
       return { value: reroute(sql, body.reroute), touched: none }
     case 'clock-set-back':
       return { value: clockSetBack(sql, body.now), touched: none }
+    case 'compact':
+      throw new Fault('bug', 'compaction is no part of a group')
     case 'put-account': {
       const existing = sql.get('SELECT id FROM accounts WHERE address = ?', body.address)
       if (existing) {
