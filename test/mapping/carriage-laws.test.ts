@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { readMail, writeMail } from '../../src/mapping/carriers/mail.ts'
 import { decodeMm1 } from '../../src/mapping/carriers/mm1.ts'
 import { encodeMm1 } from '../../src/mapping/carriers/mm1-write.ts'
 import { readMm4Forward, writeMm4Forward } from '../../src/mapping/carriers/mm4.ts'
@@ -63,6 +64,14 @@ function overMm1(m: NeutralMessage, type: 'm-send-req' | 'm-retrieve-conf'): Neu
   const read = decodeMm1(pdu, { queueId: 'Q', receivedAt: nowSeconds }, ctx())
   if (isRefusal(read) || read.kind !== 'message') throw new Error(JSON.stringify(read))
   return read
+}
+
+function overMail(m: NeutralMessage): NeutralMessage {
+  const extensions = new Map(['8BITMIME', 'DSN', 'DELIVERBY'].map((k) => [k, '']))
+  const out = taken(writeMail(m, all(m), { extensions }, ctx()))
+  const session = { peer: null, ehlo: 'x', ip: '', port: 25, auth: null, tls: false, esmtp: true }
+  const envelope = { ...out.envelope, session, receivedAt: nowSeconds }
+  return taken(readMail(Buffer.concat(out.octets), envelope, { queueId: 'Q' }, ctx()))
 }
 
 const at = (when: When | undefined): number | undefined => when && resolved(when, nowSeconds)
@@ -145,6 +154,46 @@ const firstOfEach = (m: NeutralMessage): unknown =>
   m.previous.map(({ index, by, at }) => ({ index, by: by.slice(0, 1).map(shown), at: at?.epoch }))
 
 describe('MAP-180: the carriage table', () => {
+  test(
+    'mail, as RFC 4356 has it (MAP-022 to MAP-108, MAP-120 to MAP-152)',
+    () => {
+      fc.assert(
+        fc.property(anyMessage, (m) => {
+          const back = overMail(m)
+          const isAuto = m.class === 'auto'
+          const shownTo = m.recipients.filter((r) => r.field !== 'bcc')
+          // Whom nobody is shown, one alone is (MAP-127).
+          const alone = m.recipients.length === 1 && shownTo.length === 0
+          const remaining = at(m.expiry) === undefined ? 0 : at(m.expiry)! - nowSeconds
+          expect(rows(back)).toEqual({
+            ...without(rows(m), ...vasKeys, 'uaProf', 'uaTime', 'charging', 'earliestDelivery'),
+            ...without({}, 'deliveryReport', 'originatorRsReport', 'senderVisibility'),
+            ...(alone ? { to: [shown(m.recipients[0]!.party)], bcc: [] } : {}),
+            offset: m.date.offsetMinutes,
+            // From mail it is the reverse-path that tells (MAP-131).
+            class: isAuto ? 'auto' : 'personal',
+            priority: m.priority === 'normal' ? undefined : m.priority,
+            expiry: remaining > 0 ? at(m.expiry) : undefined,
+            readReply: m.readReply && !isAuto ? true : undefined,
+            forwardCounter: m.previous.length > 0 ? m.previous.length : undefined,
+          })
+          expect(back.messageId).toBe(m.messageId)
+          const notify = isAuto || m.deliveryReport === undefined ? undefined : m.deliveryReport
+          for (const { notify: asked } of back.recipients.filter((r) => r.serve))
+            expect(asked).toEqual(
+              notify === undefined
+                ? undefined
+                : notify
+                  ? { success: true, failure: true, delay: false }
+                  : 'never',
+            )
+        }),
+        runs(200),
+      )
+    },
+    lawTimeout,
+  )
+
   test(
     'MM7 SubmitReq (MAP-185, MAP-190, MAP-191)',
     () => {

@@ -73,6 +73,19 @@ function wild(value: unknown, next: () => string, key = ''): unknown {
   return value
 }
 
+const wildPicture = (h: readonly string[], octets: Uint8Array): Part => ({
+  kind: 'leaf',
+  type: 'image/png',
+  params: [{ name: 'name', value: h[3] ?? '' }],
+  headers: [
+    { name: 'Content-ID', value: h[4] ?? '' },
+    { name: 'Content-Location', value: h[5] ?? '' },
+    { name: 'Content-Disposition', value: `attachment; filename="${h[6]}"` },
+    { name: 'Content-Description', value: h[7] ?? '' },
+  ],
+  body: bodyFrom(Buffer.from(octets)),
+})
+
 const wildContent = (h: readonly string[], octets: Uint8Array): Part => ({
   kind: 'multi',
   subtype: 'mixed',
@@ -87,18 +100,7 @@ const wildContent = (h: readonly string[], octets: Uint8Array): Part => ({
         { name: 'name', value: h[2] ?? '' },
       ],
     },
-    {
-      kind: 'leaf',
-      type: 'image/png',
-      params: [{ name: 'name', value: h[3] ?? '' }],
-      headers: [
-        { name: 'Content-ID', value: h[4] ?? '' },
-        { name: 'Content-Location', value: h[5] ?? '' },
-        { name: 'Content-Disposition', value: `attachment; filename="${h[6]}"` },
-        { name: 'Content-Description', value: h[7] ?? '' },
-      ],
-      body: bodyFrom(Buffer.from(octets)),
-    },
+    wildPicture(h, octets),
   ],
 })
 
@@ -117,7 +119,7 @@ const wildMessage: fc.Arbitrary<NeutralMessage> = fc
     return {
       ...(wild({ ...m, recipients: named, sender: { name: '', ...m.sender } }, next) as NeutralMessage),
       passThrough,
-      content: wildContent(h, octets),
+      content: octets.length % 3 === 0 ? wildPicture(h, octets) : wildContent(h, octets),
     }
   })
 

@@ -1,7 +1,7 @@
 /** Laws of the mapping, on random and hostile input (MAP-001, MAP-175 to MAP-180, SEC-010, SEC-011, GEN-001). */
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { fixtureIds } from '../../src/cli/conform/fixture-ids.ts'
 import { readMail, writeMail } from '../../src/mapping/carriers/mail.ts'
 import { readMm7Message, writeMm7Request } from '../../src/mapping/carriers/mm7.ts'
@@ -14,6 +14,7 @@ import type { Settings } from '../../src/model/settings.ts'
 import { readMm7 } from '../../src/wire/mm7/read.ts'
 import { writeMm7 } from '../../src/wire/mm7/write.ts'
 import { parseXml } from '../../src/wire/mm7/xml.ts'
+import { lawTimeout, runs } from '../support/neutral-messages.ts'
 import { mailDefects } from '../support/valid-mail.ts'
 
 const settings = JSON.parse(
@@ -138,6 +139,8 @@ const message = fc
 
 const all = (m: NeutralMessage): number[] => m.recipients.map((_, i) => i)
 
+vi.setConfig({ testTimeout: lawTimeout })
+
 describe('the model', () => {
   test('MAP-175, MAP-177: model to JSON and back loses nothing but the difference of absent and undefined', () => {
     fc.assert(
@@ -152,7 +155,7 @@ describe('the model', () => {
           ),
         )
       }),
-      { numRuns: 100 },
+      runs(100),
     )
   })
 })
@@ -203,7 +206,7 @@ describe('mail', () => {
           m.content?.kind === 'leaf' ? Buffer.from(m.content.body.octets()).toString() : '',
         )
       }),
-      { numRuns: 200 },
+      runs(200),
     )
   })
 
@@ -255,7 +258,7 @@ describe('mail', () => {
           for (const { path } of out.envelope.rcptTo) expect(/[\r\n\0<>]/.test(path)).toBe(false)
         },
       ),
-      { numRuns: 300 },
+      runs(300),
     )
   })
 
@@ -324,7 +327,7 @@ describe('MM7', () => {
         expect(addresses(back)).toEqual(addresses(m))
         expect(back.sender.value).toBe(m.sender.value)
       }),
-      { numRuns: 200 },
+      runs(200),
     )
   })
 
@@ -348,7 +351,7 @@ describe('MM7', () => {
             .name,
         ).toBe('Envelope')
       }),
-      { numRuns: 200 },
+      runs(200),
     )
   })
 })
@@ -362,6 +365,6 @@ test('GEN-001: two runs with the same clock and ids give the same octets', () =>
       }
       expect(once()).toBe(once())
     }),
-    { numRuns: 50 },
+    runs(50),
   )
 })

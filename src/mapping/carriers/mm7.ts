@@ -210,7 +210,11 @@ export function writeMm7Request(
     rootId,
     boundary,
     content: {
-      fields: [...entity.fields, { name: 'Content-ID', value: contentId }],
+      // One id, by which Content names it: nothing else can refer to the whole content (MM7-026).
+      fields: [
+        ...entity.fields.filter((f) => !/^content-id$/i.test(f.name)),
+        { name: 'Content-ID', value: contentId },
+      ],
       body: entity.body,
     },
   }

@@ -44,10 +44,20 @@ function makeDecoder(label: string): Decode | undefined {
   if (label === 'us-ascii') return guessed
   try {
     const decoder = new TextDecoder(label)
+    if (decoder.encoding === 'iso-2022-jp') return (octets) => decoder.decode(withoutIdleEscapes(octets))
     return (octets) => decoder.decode(octets)
   } catch {
     return iconv.encodingExists(label) ? (octets) => iconv.decode(Buffer.from(octets), label) : undefined
   }
+}
+
+/**
+ * Each encoded word of ISO-2022-JP ends in ASCII and the next begins with its own escape (RFC 1468, RFC 2047 §3): where two
+ * are joined one escape follows another at once, which the web's decoder takes for an attack. The last of them counts.
+ */
+function withoutIdleEscapes(octets: Uint8Array): Uint8Array {
+  const text = Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1')
+  return Buffer.from(text.replace(/(?:\x1b(?:\([BIJ]|\$[@B]))+(?=\x1b(?:\([BIJ]|\$[@B]))/g, ''), 'latin1')
 }
 
 const utf16: Decode = (octets) => {

@@ -58,7 +58,7 @@ export function withoutComments(value: string): string {
 function parseParameters(text: string): Parameter[] {
   const raw: [string, string][] = []
   const pattern =
-    /;?\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\[\s\S])*)"?|([^;\s]*(?:[ \t]+[^;=\s]+(?=\s*(?:;|$)))*))/y
+    /;?\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\[\s\S])*)"?|([^;\s]*(?:(?:[ \t]+[^;=\s]+)+(?=\s*(?:;|$)))?))/y
   let at = 0
   while (at < text.length && raw.length < maxParameters) {
     pattern.lastIndex = at

@@ -1,4 +1,3 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
@@ -241,38 +240,3 @@ describe('RPT-023: writing is strict', () => {
     expect(Buffer.from(returnedHeader(Buffer.from(block))).toString()).toBe('To: a@x\r\nSubject: y\r\n')
   })
 })
-
-const corpus = new URL('../../../../shared/corpus/', import.meta.url)
-const hasCorpus = existsSync(corpus)
-if (!hasCorpus) console.log('skipped: there is no corpus of real reports beside the project')
-
-test.skipIf(!hasCorpus)(
-  'QUIRKS 52: real DSNs and MDNs: recipient, action and status of every machine-readable one',
-  () => {
-    const count = { mails: 0, reports: 0, groups: 0, complete: 0 }
-    const incomplete: string[] = []
-    for (const folder of ['dsn/', 'mdn/'])
-      for (const name of readdirSync(new URL(folder, corpus), { recursive: true }) as string[]) {
-        const url = new URL(`${folder}${name}`, corpus)
-        if (!/\.(msg|eml)$/.test(name)) continue
-        count.mails++
-        const report = readReport(readFileSync(url))
-        if (!report || report.kind === 'other') continue
-        count.reports++
-        const found: boolean[] =
-          report.kind === 'delivery-status'
-            ? report.recipients.map(
-                (r) => Boolean(r.finalRecipient ?? r.originalRecipient) && r.action !== '' && r.status !== '',
-              )
-            : [report.finalRecipient !== undefined && report.disposition.type !== '']
-        count.groups += found.length
-        count.complete += found.filter(Boolean).length
-        if (found.includes(false)) incomplete.push(name)
-      }
-    console.log(`real reports: ${JSON.stringify(count)}; without a Status: ${incomplete.join(' ')}`)
-    expect(count.reports).toBeGreaterThanOrEqual(262)
-    expect(count.complete).toBeGreaterThanOrEqual(272)
-    // These hold no Status at all.
-    expect(incomplete.length).toBeLessThanOrEqual(4)
-  },
-)

@@ -122,6 +122,8 @@ test('CNT-047: RFC 2231 values and continuations, RFC 2047 in parameters, quoted
   expect(name("attachment; filename*=utf-8''na%C3%AFve.jpg")).toBe('naïve.jpg')
   expect(name("attachment; filename*0*=utf-8'en'na%C3; filename*1*=%AFve; filename*2=.jpg")).toBe('naïve.jpg')
   expect(name('attachment; filename="=?utf-8?Q?na=C3=AFve.jpg?="')).toBe('naïve.jpg')
+  expect(name('attachment; filename=This is a test.txt; size=3')).toBe('This is a test.txt')
+  expect(name('attachment; filename=a.txt size=3')).toBe('a.txt')
   expect(name('attachment (a \\) comment); filename="a\\"b;c.txt"')).toBe('a"b;c.txt')
   expect(parseContentType('Text / Plain; Charset=UTF-8 ; format = flowed')).toEqual({
     type: 'text/plain',
@@ -137,6 +139,9 @@ test('MAP-140: encoded words: split characters joined, blanks between dropped, u
   expect(decodeWords('=?utf-8?Q?J=C3?= =?UTF-8?Q?=B6rg?= x')).toBe('Jörg x')
   expect(decodeWords('a =?iso-8859-1?q?=E4?= =?utf-8?B?w7Y=?= b')).toBe('a äö b')
   expect(decodeWords('=?x-no-such?Q?a?= b')).toBe('=?x-no-such?Q?a?= b')
+  // Each word of ISO-2022-JP ends in ASCII: where two meet, one escape follows another.
+  const word = '=?ISO-2022-JP?B?GyRCJUYlOSVIGyhC?='
+  expect(decodeWords(`${word}\r\n ${word} x ${word}`)).toBe('テストテスト x テスト')
   expect(decodeWords('J\xc3\xb6rg')).toBe('Jörg')
 })
 
