@@ -41,7 +41,7 @@ const Peer = Type.Object(
     auth: Type.Optional(
       Type.Object(
         {
-          scheme: Type.Union([Type.Literal('basic'), Type.Literal('digest')]),
+          scheme: Type.Union(['basic', 'digest', 'bearer', 'url'].map((s) => Type.Literal(s))),
           user: Secret,
           realm: Type.Optional(Str),
           password: Type.Optional(Secret),
@@ -49,7 +49,9 @@ const Peer = Type.Object(
         closed,
       ),
     ),
-    login: Type.Optional(Type.Object({ user: Secret, password: Secret }, closed)),
+    login: Type.Optional(
+      Type.Object({ user: Secret, password: Secret, scheme: Type.Optional(Type.Literal('bearer')) }, closed),
+    ),
     tls: Type.Optional(
       Type.Union([
         Type.Literal('never'),
@@ -63,6 +65,10 @@ const Peer = Type.Object(
     senderAddress: Type.Optional(Str),
     askFailures: Type.Optional(Bool),
     countSubject: Type.Optional(Bool),
+    soapPrefix: Type.Optional(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9._-]{0,30}$' })),
+    bodyPrefix: Type.Optional(Type.String({ pattern: '^([A-Za-z_][A-Za-z0-9._-]{0,30})?$' })),
+    emptyAnswerAccepts: Type.Optional(Bool),
+    dropFields: Type.Optional(Type.Array(Type.String({ pattern: '^[!-)+-9;-~]+\\*?$' }))),
     extendedOperations: Type.Optional(Bool),
     strictLinkedId: Type.Optional(Bool),
     serviceCode: Type.Optional(Type.String({ pattern: '^[\\x21-\\x7e]{1,100}$' })),

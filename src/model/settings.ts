@@ -85,14 +85,17 @@ export interface Peer {
   /** Incoming MM7 credentials (MM7-029). */
   readonly auth?:
     | {
-        readonly scheme: 'basic' | 'digest'
+        /** bearer: `password` is the token; url: the peer posts to /mm7/user=password (QUIRKS 23). */
+        readonly scheme: 'basic' | 'digest' | 'bearer' | 'url'
         readonly user: string
         readonly realm?: string
         readonly password?: string
       }
     | undefined
-  /** Credentials that we send to the peer. */
-  readonly login?: { readonly user: string; readonly password: string } | undefined
+  /** Credentials that we send to the peer; bearer: `password` is the token (mm7). Default: Basic, or Digest when asked. */
+  readonly login?:
+    | { readonly user: string; readonly password: string; readonly scheme?: 'bearer' | undefined }
+    | undefined
   /** implicit: TLS from the first octet, as on a port of its own (QUIRKS 44). */
   readonly tls?: 'never' | 'opportunistic' | 'required' | 'implicit' | undefined
   readonly emitContentClass?: boolean | undefined
@@ -107,6 +110,13 @@ export interface Peer {
   readonly extendedOperations?: boolean | undefined
   /** mm7, a VASP: a LinkedID must name a message that was delivered to it, else 2006 (MM7-066). Default false. */
   readonly strictLinkedId?: boolean | undefined
+  /** mm7: prefixes of what we write to it, where it insists on some: of SOAP 'env', of the body none (QUIRKS 4). */
+  readonly soapPrefix?: string | undefined
+  readonly bodyPrefix?: string | undefined
+  /** mm7: it answers HTTP 200 without a body when it takes a request (QUIRKS 24). Default false: that is no answer. */
+  readonly emptyAnswerAccepts?: boolean | undefined
+  /** mm4: header fields that do not reach it, by name; a `*` at the end stands for any ending (QUIRKS 50). */
+  readonly dropFields?: readonly string[] | undefined
   /** mm7: ServiceCode of our DeliverRsp (MM7-070); absent: none is returned. */
   readonly serviceCode?: string | undefined
   /** mm7: messages that are taken from the peer in a minute, evenly spread; above it 4006 (MM7-072). Absent: any number. */

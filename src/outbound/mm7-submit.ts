@@ -31,6 +31,9 @@ function onceMore(draft: Mm7Draft, peer: Peer): Again {
   }
 }
 
+/** No id came with it: reports about it cannot be matched. */
+const takenSilently = { state: 'relayed', status: { code: '2.0.0', text: 'HTTP 200' } } as const
+
 export function createMm7SubmitAdapter(settings: Settings, transport: Mm7Transport): Adapter {
   return {
     kinds: ['mm7-submit', 'mm7-deliver'],
@@ -107,7 +110,8 @@ export function createMm7SubmitAdapter(settings: Settings, transport: Mm7Transpo
   ): Promise<DeliveryResult> {
     let answer: Mm7Answer
     try {
-      answer = await transport.post(peer, writeMm7(draft), signal)
+      const prefixes = { soap: peer.soapPrefix, body: peer.bodyPrefix }
+      answer = await transport.post(peer, writeMm7({ ...draft, prefixes }), signal)
     } catch (error) {
       // No answer: the same request is repeated later, with the same TransactionID (MM7-062).
       const text = `no answer from ${peer.host ?? peerKey}: ${error instanceof Error ? error.message : String(error)}`
@@ -115,6 +119,8 @@ export function createMm7SubmitAdapter(settings: Settings, transport: Mm7Transpo
         outcomes: allOf(serve, { state: 'deferred', status: { code: '4.4.1', text }, remoteMta: peer.host }),
       }
     }
+    if (peer.emptyAnswerAccepts && answer.httpStatus === 200 && answer.body.length === 0)
+      return { outcomes: allOf(serve, { ...takenSilently, remoteMta: peer.host }) }
     const { name, children } = draft.body
     const linkedId = name === 'DeliverReq' ? children.find((c) => c.name === 'LinkedID')?.text : undefined
     return judged(job, serve, answer, { remoteMta: peer.host, linkedId }, signal, again)

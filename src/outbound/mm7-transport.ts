@@ -72,8 +72,11 @@ export function createMm7Transport({ wholeMs = limits.wholeMs } = {}): Mm7Transp
   return {
     async post(peer, content, signal): Promise<Mm7Answer> {
       const { login } = peer
-      const basic = login && `Basic ${Buffer.from(`${login.user}:${login.password}`).toString('base64')}`
-      let answer = await once(peer, content, signal, basic)
+      const shown =
+        login?.scheme === 'bearer'
+          ? `Bearer ${login.password}`
+          : login && `Basic ${Buffer.from(`${login.user}:${login.password}`).toString('base64')}`
+      let answer = await once(peer, content, signal, shown)
       const challenge = answer.header('www-authenticate')
       // Answered once: a peer that refuses the answer would refuse it again (MM7-034).
       if (answer.status === 401 && login && /^digest\s|,\s*digest\s/i.test(challenge))

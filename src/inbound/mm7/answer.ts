@@ -56,7 +56,7 @@ export interface WrittenAnswer {
 export function writeAnswer(
   answer: Mm7Answer,
   mirror: Mirror,
-  peer: Pick<Peer, 'role' | 'serviceCode'> | undefined,
+  peer: Pick<Peer, 'role' | 'serviceCode' | 'soapPrefix' | 'bodyPrefix'> | undefined,
 ): WrittenAnswer {
   const code = element('StatusCode', String(answer.status))
   const status = element('Status', [
@@ -91,6 +91,7 @@ export function writeAnswer(
   return {
     httpStatus: 200,
     content: writeMm7({
+      prefixes: { soap: peer?.soapPrefix, body: peer?.bodyPrefix },
       transactionId: mirror.transactionId,
       namespace: mirror.namespace,
       body: operation.startsWith('extended')

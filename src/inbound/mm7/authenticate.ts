@@ -1,6 +1,6 @@
 /**
- * Which peer speaks (MM7-028, MM7-029, SEC-061; RFC 7616, RFC 7617): by Basic or Digest credentials, else by its client
- * certificate or its address. What a peer is restricted to, it must come with, whatever else it shows.
+ * Which peer speaks (MM7-028, MM7-029, SEC-061; RFC 7616, RFC 7617): by Basic or Digest credentials, by a Bearer token or
+ * a login in the path where a peer has nothing else (QUIRKS 23), else by its client certificate or its address. What a peer is restricted to, it must come with, whatever else it shows.
  */
 import { createHash, hash as oneShot, timingSafeEqual } from 'node:crypto'
 import { isWithin, speaksFrom } from '../../model/network.ts'
@@ -30,17 +30,25 @@ export class Authenticator {
   readonly #plaintext: 'never' | 'loopback' | 'always'
   readonly #nonces: Nonces
   readonly #peers: readonly (readonly [string, Peer])[]
-  /** Digests of user:password (RFC 7617 §2: no user holds a colon). */
-  readonly #basics: readonly { readonly peer: string; readonly digest: Buffer }[]
+  /** Digests of user:password (RFC 7617 §2: no user holds a colon), of tokens, of user=password in a path. */
+  readonly #basics: readonly Known[]
+  readonly #bearers: readonly Known[]
+  readonly #paths: readonly Known[]
 
   constructor(settings: Settings, plaintext: 'never' | 'loopback' | 'always', now: () => EpochMs) {
     this.#settings = settings
     this.#peers = Object.entries(settings.peers).filter(([, peer]) => peer.interface === 'mm7')
-    this.#basics = this.#peers.flatMap(([peer, { auth }]) =>
-      auth?.scheme === 'basic' && auth.password !== undefined && !auth.user.includes(':')
-        ? [{ peer, digest: digestOf(`${auth.user}:${auth.password}`) }]
-        : [],
-    )
+    // No user holds what stands between user and password: two could look alike.
+    const known = (scheme: string, between: string | undefined): Known[] =>
+      this.#peers.flatMap(([peer, { auth }]) => {
+        if (auth?.scheme !== scheme || auth.password === undefined) return []
+        if (between === undefined) return [{ peer, digest: digestOf(auth.password) }]
+        const secret = `${auth.user}${between}${auth.password}`
+        return auth.user.includes(between) ? [] : [{ peer, digest: digestOf(secret) }]
+      })
+    this.#basics = known('basic', ':')
+    this.#bearers = known('bearer', undefined)
+    this.#paths = known('url', '=')
     this.#plaintext = plaintext
     this.#nonces = new Nonces(now)
   }
@@ -48,12 +56,21 @@ export class Authenticator {
   identify(request: AuthRequest): Authenticated {
     const peers = this.#peers
     const { authorization } = request
+    const login = /^\/mm7\/([^/?]+)(?:\?|$)/.exec(request.url)?.[1]
+    if (login !== undefined) {
+      const found = this.#clear(request) ? knownAs(this.#paths, percentDecoded(login)) : undefined
+      if (!found) return { status: 403 }
+      const peer = this.#settings.peers[found.peer]
+      return peer && mayCome(peer, request) ? found : { status: 403 }
+    }
     if (authorization !== undefined && authorization !== '') {
       const name = /^basic\s/i.test(authorization)
         ? this.#basic(request)
         : /^digest\s/i.test(authorization)
           ? this.#digest(request, peers)
-          : undefined
+          : /^bearer\s/i.test(authorization)
+            ? this.#bearer(request)
+            : undefined
       if (name === undefined || name === 'stale')
         return this.#challenge(
           peers.map(([, peer]) => peer),
@@ -79,7 +96,8 @@ export class Authenticator {
       if (!auth) continue
       const realm = (auth.realm ?? this.#settings.gateway.host).replace(/["\\]/g, '')
       if (auth.scheme === 'basic') challenges.push(`Basic realm="${realm}", charset="UTF-8"`)
-      else
+      else if (auth.scheme === 'bearer') challenges.push(`Bearer realm="${realm}"`)
+      else if (auth.scheme === 'digest')
         for (const algorithm of Object.keys(algorithms))
           challenges.push(
             `Digest realm="${realm}", qop="auth", algorithm=${algorithm}, nonce="${this.#nonces.issue()}"${stale ? ', stale=true' : ''}`,
@@ -92,15 +110,22 @@ export class Authenticator {
     }
   }
 
+  /** Whether a password may come as it is (MM7-029). */
+  #clear({ tls, ip }: AuthRequest): boolean {
+    const loopback = /^(127\.|::1$)/.test(ip)
+    return tls || this.#plaintext === 'always' || (this.#plaintext === 'loopback' && loopback)
+  }
+
+  #bearer(request: AuthRequest): { readonly peer: string } | undefined {
+    const token = /^bearer\s+([!-~]+)$/i.exec((request.authorization ?? '').trim())?.[1]
+    return token !== undefined && this.#clear(request) ? knownAs(this.#bearers, token) : undefined
+  }
+
   #basic(request: AuthRequest): { readonly peer: string } | undefined {
-    const loopback = /^(127\.|::1$)/.test(request.ip)
-    const clearAllowed = this.#plaintext === 'always' || (this.#plaintext === 'loopback' && loopback)
-    if (!request.tls && !clearAllowed) return undefined
+    if (!this.#clear(request)) return undefined
     const encoded = /^basic\s+([A-Za-z0-9+/=]+)$/i.exec((request.authorization ?? '').trim())?.[1]
     if (encoded === undefined) return undefined
-    const given = digestOf(Buffer.from(encoded, 'base64').toString('utf8'))
-    const found = this.#basics.find(({ digest }) => timingSafeEqual(digest, given))
-    return found && { peer: found.peer }
+    return knownAs(this.#basics, Buffer.from(encoded, 'base64').toString('utf8'))
   }
 
   /** 'stale': who knows the password, with a nonce that is too old, or with a count that was used before (RFC 7616 §3.3). */
@@ -142,6 +167,25 @@ const mayCome = ({ allow, certificate }: Peer, { ip, fingerprint }: AuthRequest)
   (allow === undefined || isWithin(ip, allow)) &&
   (certificate === undefined ||
     (fingerprint !== undefined && same(certificate.toUpperCase(), fingerprint.toUpperCase())))
+
+interface Known {
+  readonly peer: string
+  readonly digest: Buffer
+}
+
+function knownAs(known: readonly Known[], secret: string): { readonly peer: string } | undefined {
+  const given = digestOf(secret)
+  const found = known.find(({ digest }) => timingSafeEqual(digest, given))
+  return found && { peer: found.peer }
+}
+
+const percentDecoded = (text: string): string => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
 
 const digestOf = (text: string): Buffer => oneShot('sha256', text, 'buffer')
 

@@ -120,7 +120,8 @@ export async function createMm7Server(options: Mm7ServerOptions): Promise<Mm7Ser
 
   // What can be refused by the header is refused before the body is read.
   app.addHook('onRequest', async (request, reply) => {
-    if (request.url.split('?')[0] !== '/mm7') return reply.code(404).send()
+    // Below it stands a login, of a peer that can show no other (QUIRKS 23).
+    if (!/^\/mm7(?:\/[^/?]+)?(?:\?|$)/.test(request.url)) return reply.code(404).send()
     if (request.method !== 'POST') return reply.code(405).header('Allow', 'POST').send()
     const found = authenticator.identify({
       authorization: request.headers.authorization,
@@ -156,6 +157,7 @@ export async function createMm7Server(options: Mm7ServerOptions): Promise<Mm7Ser
     return reply.code(status).send()
   })
   app.all('/mm7', (request, reply) => answer(request, reply))
+  app.all('/mm7/:login', (request, reply) => answer(request, reply))
 
   async function answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const name = peerOf.get(request) ?? ''

@@ -159,7 +159,8 @@ export function writeMm4Forward(
   }
   const utf8 = needsUtf8(envelope, header)
   for (const field of message.passThrough)
-    if (!/^x-mms-/i.test(field.name)) header.push({ name: field.name, value: otherFieldValue(field, utf8) })
+    if (!/^x-mms-/i.test(field.name) && !isDropped(field.name, peer))
+      header.push({ name: field.name, value: otherFieldValue(field, utf8) })
   return {
     envelope,
     octets: writeMessage(header, content, { boundary: () => ctx.ids.boundary(), eightBit: false, utf8 }),
@@ -169,6 +170,13 @@ export function writeMm4Forward(
     mmsMessageId,
   }
 }
+
+/** Some handsets fail at fields that they do not know: the operator names them (QUIRKS 50). */
+const isDropped = (name: string, { dropFields = [] }: Peer): boolean =>
+  dropFields.some((pattern) => {
+    const [lower, given] = [pattern.toLowerCase(), name.toLowerCase()]
+    return lower.endsWith('*') ? given.startsWith(lower.slice(0, -1)) : given === lower
+  })
 
 /** What ASCII cannot say are addresses alone; trace is kept as it came. */
 const needsUtf8 = (envelope: OutgoingMm4['envelope'], header: readonly Field[]): boolean =>

@@ -51,12 +51,13 @@ export function readPart(octets: Uint8Array, node: MimeNode): Part {
     }
   }
   const charset = params.find((p) => p.name === 'charset')?.value
+  const body = bodyOf(octets, node)
   return {
     kind: 'leaf',
-    type,
+    type: xmlTypes.has(type) && isSmil(body) ? 'application/smil' : type,
     params,
     headers,
-    body: bodyOf(octets, node),
+    body,
     ...(charset === undefined ? {} : { charset }),
   }
 }
@@ -70,6 +71,14 @@ function partsOf(octets: Uint8Array, node: MimeNode): readonly MimeNode[] {
     scanEntity(octets, r.start, r.end),
   )
 }
+
+const xmlTypes = new Set(['text/xml', 'application/xml'])
+
+/** A presentation under the name of XML (QUIRKS 19). */
+const isSmil = (body: Body): boolean =>
+  /^(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!DOCTYPE\s+smil[^>]*>\s*)?<smil[\s>]/.test(
+    Buffer.from(body.octets().subarray(0, 600)).toString('latin1'),
+  )
 
 /** WAP names of multiparts and of SMIL (CNT-003, QUIRKS 19). */
 function mimeType(type: string): string {

@@ -63,7 +63,9 @@ function leaf(part: Leaf, options: WriteOptions): WrittenEntity {
     part.type.startsWith('text/') || part.type === 'application/smil' || part.type === 'message/rfc822'
   // What goes out as base64 may never have to be decoded.
   const octets = isText ? part.body.octets() : undefined
-  const encoding = octets ? textEncoding(octets, options.eightBit) : ('base64' as const)
+  // Some peers take a presentation in 7 bits alone (QUIRKS 19).
+  const eightBit = options.eightBit && part.type !== 'application/smil'
+  const encoding = octets ? textEncoding(octets, eightBit) : ('base64' as const)
   const fields = [
     contentType(part.type, part.params),
     ...(encoding === '7bit' ? [] : [{ name: 'Content-Transfer-Encoding', value: encoding }]),

@@ -28,6 +28,8 @@ export interface Mm7Message {
 
 /** An MM7 message to be written. Children are written in the order given. */
 export interface Mm7Draft {
+  /** Prefixes of elements where a peer wants others than ours: `env`, and none for the body (QUIRKS 4). */
+  readonly prefixes?: { readonly soap?: string | undefined; readonly body?: string | undefined } | undefined
   readonly transactionId: string
   readonly namespace: string
   readonly body: XmlElement

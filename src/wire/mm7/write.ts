@@ -39,10 +39,11 @@ export function writeMm7(draft: Mm7Draft): HttpContent {
 }
 
 function envelope(draft: Mm7Draft): string {
+  const { soap = 'env', body = '' } = draft.prefixes ?? {}
   // SEC-050: the TransactionID of a refused request may be anything the peer wrote, so it is escaped like all text.
   return (
-    `<?xml version="1.0" encoding="UTF-8"?>\n<env:Envelope xmlns:env="${soap11}">${soapHeader(draft)}` +
-    `<env:Body>${write(draft.body, draft.namespace)}</env:Body></env:Envelope>`
+    `<?xml version="1.0" encoding="UTF-8"?>\n<${soap}:Envelope xmlns:${soap}="${soap11}">${soapHeader(draft, soap)}` +
+    `<${soap}:Body>${write(draft.body, draft.namespace, body)}</${soap}:Body></${soap}:Envelope>`
   )
 }
 
@@ -62,22 +63,28 @@ export function writeFault(fault: {
 }
 
 /** No TransactionID to repeat: no header (MM7-012, MM7-018). */
-const soapHeader = (of: { readonly transactionId: string; readonly namespace: string }): string =>
+const soapHeader = (
+  of: { readonly transactionId: string; readonly namespace: string },
+  soap = 'env',
+): string =>
   of.transactionId === ''
     ? ''
-    : `<env:Header><mm7:TransactionID xmlns:mm7="${attribute(of.namespace)}" env:mustUnderstand="1">${text(of.transactionId)}</mm7:TransactionID></env:Header>`
+    : `<${soap}:Header><mm7:TransactionID xmlns:mm7="${attribute(of.namespace)}" ${soap}:mustUnderstand="1">${text(of.transactionId)}</mm7:TransactionID></${soap}:Header>`
 
 /** The namespace is declared once, on the outermost element. */
-const write = (node: XmlElement, namespace: string): string =>
-  written(node, ` xmlns="${attribute(namespace)}"`)
+const write = (node: XmlElement, namespace: string, prefix = ''): string =>
+  prefix === ''
+    ? written(node, '', ` xmlns="${attribute(namespace)}"`)
+    : written(node, `${prefix}:`, ` xmlns:${prefix}="${attribute(namespace)}"`)
 
-function written(node: XmlElement, declared = ''): string {
-  let start = `<${node.name}${declared}`
+function written(node: XmlElement, prefix: string, declared = ''): string {
+  const name = `${prefix}${node.name}`
+  let start = `<${name}${declared}`
   for (const [name, value] of Object.entries(node.attributes)) start += ` ${name}="${attribute(value)}"`
   let inner = ''
-  for (const one of node.children) inner += written(one)
+  for (const one of node.children) inner += written(one, prefix)
   if (node.children.length === 0) inner = text(node.text)
-  return inner === '' ? `${start}/>` : `${start}>${inner}</${node.name}>`
+  return inner === '' ? `${start}/>` : `${start}>${inner}</${name}>`
 }
 
 /** Characters that XML 1.0 cannot carry become U+FFFD (MM7-019). */
