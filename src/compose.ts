@@ -68,7 +68,7 @@ export function assemble(
   engine: Engine,
   config: Config,
   log: Log,
-  { now = Date.now, ids = createIds(config.gateway.host) }: ComposeOptions = {},
+  { now = Date.now, ids = createIds(config.gateway.host, now) }: ComposeOptions = {},
   metrics?: Metrics,
 ): Parts {
   const { spool, directory } = engine

@@ -143,6 +143,20 @@ test('GEN-003: the ids of a message are the same each time its scope is opened, 
   expect(first.mmsMessageId().length).toBeLessThanOrEqual(40)
 })
 
+test('SEC-050: queue ids sort as the time does, and what stands behind the time is chance', () => {
+  let now = 0
+  const ids = createIds('gw.example.net', () => now)
+  const times = [0, 1, 1_709_632_800_000, 1_709_632_800_001, 2_800_000_000_000]
+  const made = times.map((at) => {
+    now = at
+    return ids.queueId()
+  })
+  expect([...made].sort()).toEqual(made)
+  for (const id of made) expect(id).toMatch(/^[0-9a-z]{8}[0-9A-Za-z]{16}$/)
+  const again = Array.from({ length: 1000 }, () => ids.queueId().slice(8))
+  expect(new Set(again).size).toBe(1000)
+})
+
 test('SEC-042: numbers and local parts are masked in logs', () => {
   expect(maskAddress('+12025550123')).toBe('+1202555****')
   expect(maskAddress('+12025550123@mms.example.net')).toBe('+1202555****@mms.example.net')
