@@ -7,6 +7,10 @@ import { decodeBody } from './scan.ts'
 const maxPreview = 200
 /** Octets of a body that are looked at: its beginning says enough, and delivery must not wait. */
 const maxOctets = 16 * 1024
+/** Characters in which most previews end: cleaning all that is looked at costs more than the rest of a delivery. */
+const beginCharacters = 2048
+/** A beginning that leaves so much is enough: where it was cut only its last characters can be others. */
+const enoughCharacters = 3 * maxPreview
 
 /** '' when there is no text to show: images, encrypted content. */
 export function previewOf(octets: Uint8Array, node: MimeNode): string {
@@ -15,15 +19,20 @@ export function previewOf(octets: Uint8Array, node: MimeNode): string {
   const bodyEnd = Math.min(part.bodyEnd, part.bodyStart + maxOctets)
   const charset = part.params.find((p) => p.name === 'charset')?.value
   const text = decodeText(decodeBody(octets, { ...part, bodyEnd }), charset)
-  const plain = part.subtype === 'html' ? withoutMarkup(text) : withoutQuotations(text)
-  // Controls, line ends and invisible fillers become one blank; what was cut within a character is dropped.
-  const clean = plain
+  const shown = (beginning: string): string | undefined =>
+    part.subtype === 'html' ? withoutMarkup(beginning) : withoutQuotations(beginning)
+  const begin = text.length > beginCharacters ? cleaned(shown(text.slice(0, beginCharacters)) ?? '') : ''
+  const clean = begin.length > enoughCharacters ? begin : cleaned(shown(text) ?? text)
+  return firstCharacters(clean, maxPreview)
+}
+
+/** Controls, line ends and invisible fillers become one blank; what was cut within a character is dropped. */
+const cleaned = (text: string): string =>
+  text
     .toWellFormed()
     .replace(/(?:[\p{Cc}\s\u00ad\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u2064\ufeff]|\u034f)+/gu, ' ')
     .replace(/\ufffd+$/, '')
     .trim()
-  return firstCharacters(clean, maxPreview)
-}
 
 /** The text part that a reader would see first: plain text before HTML, attachments and encrypted parts left out. */
 function textPart(octets: Uint8Array, node: MimeNode): MimeNode | undefined {
@@ -53,12 +62,12 @@ const isAttachment = (octets: Uint8Array, node: MimeNode): boolean => {
   return /^\s*attachment\b/i.test(value.toString('latin1', 0, 200))
 }
 
-/** Lines that quote another message, and what stands after the signature mark, are not news. All quoted: kept. */
-function withoutQuotations(text: string): string {
+/** Lines that quote another message, and what stands after the signature mark, are not news. undefined: nothing else is there. */
+function withoutQuotations(text: string): string | undefined {
   const lines = text.split(/\r?\n/)
   const end = lines.indexOf('-- ')
   const own = (end > 0 ? lines.slice(0, end) : lines).filter((line) => !line.startsWith('>'))
-  return own.some((line) => line.trim() !== '') ? own.join('\n') : text
+  return own.some((line) => line.trim() !== '') ? own.join('\n') : undefined
 }
 
 const entities: Readonly<Record<string, string>> = {

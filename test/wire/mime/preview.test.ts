@@ -34,6 +34,49 @@ test('PV-03: 200 characters at the most, cut between characters', () => {
   expect(preview('', 'word '.repeat(100)).length).toBeLessThanOrEqual(200)
 })
 
+test('PV-03, PV-04: what is left out takes no room: the same preview, however much of it stands before the text', () => {
+  const words = ['lorem ', 'Gr\u00fc\u00dfe ', '\u{1f600}', '\u200b', ' '.repeat(40), '\r\n', 'x'.repeat(30)]
+  const marks = {
+    plain: ['\r\n> old\r\n', '\r\n-- \r\n', '\r\n>\r\n', '-- '],
+    html: [
+      '<b>',
+      '</b',
+      '>',
+      '<style>',
+      '</style>',
+      '<!--',
+      '-->',
+      '&amp;',
+      '&#x200b;',
+      '&am',
+      '<br/>',
+      '< ',
+    ],
+  }
+  const before = { plain: '> quoted\r\n'.repeat(300), html: `<!-- ${'no '.repeat(1000)}-->` }
+  const long = new Set<boolean>()
+  for (const subtype of ['plain', 'html'] as const)
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.tuple(fc.constantFrom(...words, ...words, ...marks[subtype]), fc.integer({ min: 1, max: 30 })),
+          {
+            minLength: 20,
+            maxLength: 60,
+          },
+        ),
+        (pieces) => {
+          const text = `first ${pieces.map(([piece, times]) => piece.repeat(times)).join('')}`.slice(0, 5000)
+          const head = `Content-Type: text/${subtype}; charset=utf-8`
+          long.add(text.length > 2048)
+          expect(preview(head, '', text)).toBe(preview(head, '', before[subtype] + text))
+        },
+      ),
+      { numRuns: 300, seed: 5 },
+    )
+  expect(long.size).toBe(2)
+})
+
 test('PV-01, PV-06: the text a reader sees first; images, attachments and encrypted parts say nothing', () => {
   const parts = (subtype: string, ...bodies: string[][]) =>
     preview(
