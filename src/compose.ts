@@ -48,6 +48,8 @@ export interface Gateway {
 
 export interface ComposeOptions {
   readonly now?: () => number
+  /** Milliseconds by a clock that nobody sets. */
+  readonly elapsed?: () => number
   readonly ids?: IdSource
 }
 
@@ -68,7 +70,7 @@ export function assemble(
   engine: Engine,
   config: Config,
   log: Log,
-  { now = Date.now, ids = createIds(config.gateway.host, now) }: ComposeOptions = {},
+  { now = Date.now, elapsed, ids = createIds(config.gateway.host, now) }: ComposeOptions = {},
   metrics?: Metrics,
 ): Parts {
   const { spool, directory } = engine
@@ -93,6 +95,7 @@ export function assemble(
   })
   const runner: Runner = createRunner({
     spool,
+    ...(elapsed ? { elapsed } : {}),
     adapters: [
       createMailboxAdapter(config, async (account) => (await directory.find(account)) !== undefined, hasRoom),
       createMm7SubmitAdapter(config, createMm7Transport()),
@@ -264,6 +267,20 @@ async function start(
       minimumTls: config.submission?.minimumTls ?? 'TLSv1.2',
       maxPerUser: limits.submissionConnectionsPerUser,
       mayUse: createSenders(config, config.submission?.senders ?? {}, engine.directory),
+      holds:
+        config.submission?.futureRelease === false
+          ? undefined
+          : {
+              maxSeconds: limits.holdSeconds,
+              async room(user) {
+                const { ofSubmitter, ofAll } = await spool.holds(user, now())
+                return ofSubmitter >= limits.holdsPerUser
+                  ? 'user-full'
+                  : ofAll >= limits.holds
+                    ? 'system-full'
+                    : 'room'
+              },
+            },
       burl: createBurlSource({
         store: imap.urls,
         identity: config.submission?.identity ?? 'submit',

@@ -186,6 +186,8 @@ const Config = Type.Object(
           /** Nothing but STARTTLS before TLS (RFC 3207 §4). Default false. */
           tlsFirst: Type.Optional(Bool),
           minimumTls: Type.Optional(Type.Union([Type.Literal('TLSv1.2'), Type.Literal('TLSv1.3')])),
+          /** FUTURERELEASE is offered (RFC 4865). Default true. */
+          futureRelease: Type.Optional(Bool),
           /** Who the submission server is to URLs with `user+` access (RFC 4468 §3.3). Default 'submit'. */
           identity: Type.Optional(Type.String({ minLength: 1 })),
           /** BURL takes URLs without URLAUTH, too: of the user's own mailboxes. Default false. */
@@ -255,6 +257,10 @@ const Config = Type.Object(
         imapHeldOctets: Count,
         imapConnectionsPerUser: Count,
         submissionConnectionsPerUser: Count,
+        /** The longest hold of FUTURERELEASE, and how many messages may be held, of one user and of all. */
+        holdSeconds: Type.Integer({ minimum: 1, maximum: 999_999_999 }),
+        holdsPerUser: Count,
+        holds: Count,
         /** How long the store may take for one URL of BURL, and how often a user may use one URL in an hour. */
         burlSeconds: Count,
         burlUsesPerHour: Count,
@@ -356,6 +362,9 @@ export const defaults: Config = {
     imapHeldOctets: 268_435_456,
     imapConnectionsPerUser: 50,
     submissionConnectionsPerUser: 20,
+    holdSeconds: 604_800,
+    holdsPerUser: 100,
+    holds: 10_000,
     burlSeconds: 60,
     burlUsesPerHour: 100,
     deliveriesAtOnce: 64,

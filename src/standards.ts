@@ -69,6 +69,11 @@ const gateway: readonly Standard[] = [
     what: 'message submission by authenticated users, over STARTTLS and implicit TLS; the same SASL mechanisms as IMAP',
   },
   {
+    specification: 'RFC 4865',
+    here: 'yes',
+    what: 'FUTURERELEASE: messages that users submit are held as long as they ask',
+  },
+  {
     specification: 'RFC 4468',
     here: 'yes',
     what: "BURL with URLAUTH, and with plain URLs where the configuration says so; URLs of this program's own store only",

@@ -77,6 +77,9 @@ export function mountApi(
     api.post<{ Params: { id: string }; Body: unknown }>('/api/queue/:id/cancel', async (request) => ({
       recipients: await operations.cancel(request.params.id, textOf(request.body, 'reason')),
     }))
+    api.post<{ Params: { id: string }; Body: unknown }>('/api/queue/:id/withdraw', async (request) => ({
+      recipients: await operations.withdraw(textOf(request.body, 'submitter'), request.params.id),
+    }))
     api.post<{ Params: { id: string } }>('/api/queue/:id/requeue', async ({ params }) =>
       operations.requeue(params.id),
     )

@@ -1,6 +1,7 @@
 /** What an operator may ask of a gateway, running or not (QUE-054): the console's API and the command line are over this. */
 import type { Account, Directory } from '../auth/credentials.ts'
 import type { SessionToken, SessionTokens } from '../auth/session-tokens.ts'
+import { fromXtext } from '../mapping/xtext.ts'
 import { Fault } from '../model/fault.ts'
 import type { DeliveryRecord, QueueEntry } from '../model/queue.ts'
 import type { Runner } from '../queue/runner.ts'
@@ -28,6 +29,11 @@ export interface Operations {
   release(queueId: string): Promise<number>
   /** Ends the open recipients; nobody is told. Resolves to how many. Faults: 'not-found', 'in-use'. */
   cancel(queueId: string, reason: string): Promise<number>
+  /**
+   * What a user submitted is cancelled for that user, named by its queue id or by its ENVID (RFC 4865); nobody is told.
+   * Resolves to how many recipients. Faults: 'not-found' for what is not there or not of that user, 'in-use'.
+   */
+  withdraw(submitter: string, key: string): Promise<number>
   /** Its open recipients go by today's routes, now, held or not. Faults: 'not-found', 'in-use'. */
   requeue(queueId: string): Promise<Requeued>
   accounts(): Promise<readonly string[]>
@@ -54,6 +60,12 @@ export interface QuotaLimits {
 
 const isOpen = (delivery: DeliveryRecord): boolean =>
   delivery.recipients.some((r) => r.state === 'pending' || r.state === 'deferred')
+
+/** As the client gave it. */
+const envidOf = ({ origin }: QueueEntry): string | undefined => {
+  const { ENVID } = origin.carrier === 'mail' ? origin.envelope.mailFrom.params : {}
+  return ENVID === undefined ? undefined : fromXtext(ENVID)
+}
 
 const addressPattern = /^[^@\s\p{Cc}]+@[^@\s\p{Cc}]+$/u
 
@@ -111,6 +123,25 @@ export function createOperations(options: {
       const { cancelled } = await spool.cancel(queueId, indices, options.now(), text)
       if (cancelled === 0) await refuseUnderWay(queueId)
       return cancelled
+    },
+    async withdraw(submitter, key) {
+      const mine = (await spool.list({ submitter, open: true })).filter(
+        ({ entry }) => entry.queueId === key || envidOf(entry) === key,
+      )
+      if (mine.length === 0) throw new Fault('not-found', `${submitter} has no message ${key} in the queue`)
+      let count = 0
+      for (const { entry, deliveries } of mine) {
+        const indices = deliveries.flatMap((d) => d.recipients.map((r) => r.index))
+        const { cancelled } = await spool.cancel(
+          entry.queueId,
+          indices,
+          options.now(),
+          'Cancelled by its sender',
+        )
+        count += cancelled
+        if (cancelled === 0) await refuseUnderWay(entry.queueId)
+      }
+      return count
     },
     async requeue(queueId) {
       await entryOf(queueId)

@@ -69,6 +69,8 @@ export async function remoteOperations(folder: string): Promise<Operations> {
       (await ask<{ deliveries: number }>('POST', `${entry(queueId)}/release`)).deliveries,
     cancel: async (queueId, reason) =>
       (await ask<{ recipients: number }>('POST', `${entry(queueId)}/cancel`, { reason })).recipients,
+    withdraw: async (submitter, key) =>
+      (await ask<{ recipients: number }>('POST', `${entry(key)}/withdraw`, { submitter })).recipients,
     requeue: (queueId) => ask<Requeued>('POST', `${entry(queueId)}/requeue`),
     accounts: () => ask<string[]>('GET', '/api/accounts'),
     addAccount: async (address, password) => void (await ask('POST', '/api/accounts', { address, password })),

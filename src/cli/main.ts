@@ -165,6 +165,7 @@ function queueCommands(program: Command, run: Runs): void {
     .command('cancel <id>')
     .description('end the open recipients of a message; nobody is told')
     .option('--reason <text>', 'what `queue show` says')
+    .option('--submitter <address>', 'only what this user submitted; the id may be its ENVID')
     .option(...config)
     .action(run(async (id, o) => (await queue()).queueCancel(id, o, out)))
   group

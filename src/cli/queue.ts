@@ -65,9 +65,14 @@ export async function queueRelease(queueId: string, file: string | undefined, ou
   return count === 0 ? 1 : 0
 }
 
-export async function queueCancel(queueId: string, options: WithReason, out: Out): Promise<number> {
+export async function queueCancel(
+  queueId: string,
+  options: WithReason & { readonly submitter?: string },
+  out: Out,
+): Promise<number> {
+  const { submitter } = options
   const count = await withOperations(loadConfig(options.config), { mustExist: true }, (o) =>
-    o.cancel(queueId, options.reason ?? ''),
+    submitter === undefined ? o.cancel(queueId, options.reason ?? '') : o.withdraw(submitter, queueId),
   )
   out(count === 0 ? `${queueId} has no open recipient` : `${queueId}: cancelled ${count} recipients`)
   return count === 0 ? 1 : 0
@@ -84,6 +89,14 @@ export async function queueRequeue(queueId: string, file: string | undefined, ou
   )
   for (const address of unrouted) out(`no route to ${address.replace(/\p{Cc}+/gu, ' ')}: it keeps its way`)
   return recipients === 0 ? 1 : 0
+}
+
+/** Who asked for it to leave later (RFC 4865), while it waits. */
+function heldFor({ origin }: QueueItem['entry'], { attempts, recipients }: DeliveryRecord): string[] {
+  if (origin.carrier !== 'mail' || attempts > 0 || !recipients.some((r) => isOpen(r.state))) return []
+  const { HOLDFOR, HOLDUNTIL } = origin.envelope.mailFrom.params
+  const wanted = HOLDFOR === undefined ? HOLDUNTIL : `${HOLDFOR} s`
+  return wanted === undefined ? [] : [`hold=${wanted} by=<${origin.envelope.session.auth ?? ''}>`]
 }
 
 /** The entry of each delivery is the item's own. */
@@ -108,6 +121,7 @@ function linesOf({ entry, deliveries }: QueueItem): string[] {
       ...d.recipients.map(
         (r) => `${r.address}=${r.state}${r.status ? `(${r.status.code} ${r.status.text})` : ''}`,
       ),
+      ...heldFor(entry, d),
       ...(d.held ? [`held since ${instant(d.held.at)}: ${d.held.reason}`] : []),
     ]
       .join(' ')

@@ -84,8 +84,18 @@ export interface NewQueueEntry {
     | undefined
   /** What reports about this message will be matched with: written in the same transaction (RPT-001). */
   readonly original?: NewOriginal | undefined
+  /** Its sender asked for it to be held (RFC 4865). */
+  readonly hold?: SenderHold | undefined
   /** Reports that this entry passes on, or that end with it (RPT-006). */
   readonly marks?: readonly NewReportMark[] | undefined
+}
+
+export interface SenderHold {
+  /** Account that submitted it. */
+  readonly submitter: string
+  readonly releaseAt: EpochMs
+  /** The date that was named, if one was; an interval is kept without. */
+  readonly until?: EpochMs | undefined
 }
 
 export interface NewReportMark extends ReportMark {

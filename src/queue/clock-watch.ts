@@ -7,10 +7,12 @@ const leapMs = 60_000
 export class ClockWatch {
   readonly #now: () => EpochMs
   readonly #elapsed: () => number
+  readonly #leastMs: number
   #offset: number
 
-  /** `elapsed`: milliseconds since any instant, by a clock that nobody sets. */
-  constructor(now: () => EpochMs, elapsed: () => number = () => performance.now()) {
+  /** `elapsed`: milliseconds since any instant, by a clock that nobody sets. `leastMs`: what is less is no setting. */
+  constructor(now: () => EpochMs, elapsed: () => number = () => performance.now(), leastMs: number = leapMs) {
+    this.#leastMs = leastMs
     this.#now = now
     this.#elapsed = elapsed
     this.#offset = now() - elapsed()
@@ -21,6 +23,6 @@ export class ClockWatch {
     const offset = this.#now() - this.#elapsed()
     const by = offset - this.#offset
     this.#offset = offset
-    return Math.abs(by) > leapMs ? Math.round(by) : 0
+    return Math.abs(by) > this.#leastMs ? Math.round(by) : 0
   }
 }

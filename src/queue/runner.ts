@@ -69,6 +69,8 @@ export interface Runner {
 
 const hotOctets = 32 * 1024 * 1024
 const claimAtOnce = 64
+/** No message is let go that much early, however the clock is set (RFC 4865 §6; FR-10). Milliseconds. */
+const holdLeapMs = 500
 
 export function createRunner(options: RunnerOptions): Runner {
   const { spool } = options
@@ -88,6 +90,7 @@ export function createRunner(options: RunnerOptions): Runner {
   let isDue = true
   const settled = groupSettlements(spool)
   const clock = new ClockWatch(options.now, options.elapsed)
+  const holdClock = new ClockWatch(options.now, options.elapsed, holdLeapMs)
   const conclusion = createConclusion({
     spool,
     settled,
@@ -273,6 +276,8 @@ export function createRunner(options: RunnerOptions): Runner {
 
   /** What was put off until an instant that lies far ahead now, since the clock was set back, is brought back. */
   async function readClock(): Promise<void> {
+    const heldBy = holdClock.look()
+    if (heldBy !== 0) await spool.moveHolds(heldBy, options.now())
     const leapMs = clock.look()
     if (leapMs !== 0) options.log('warn', 'the clock was set', { seconds: Math.round(leapMs / 1000) })
     // Also at the first look: it may have been set while nothing ran here.

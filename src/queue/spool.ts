@@ -13,6 +13,8 @@ import type { Correlation } from './correlation.ts'
 
 export interface QueueFilter {
   readonly queueId?: string | undefined
+  /** Only what this account submitted. */
+  readonly submitter?: string | undefined
   /** Only entries with an unsettled recipient. Default true. */
   readonly open?: boolean | undefined
   readonly limit?: number | undefined
@@ -65,6 +67,12 @@ export interface Reroute {
     }[]
   }[]
   readonly now: EpochMs
+}
+
+/** Messages that their senders asked to be held, and that wait for their time (RFC 4865 §6). */
+export interface HoldCounts {
+  readonly ofSubmitter: number
+  readonly ofAll: number
 }
 
 export interface QueueStats {
@@ -127,6 +135,9 @@ export interface Spool {
   reroute(reroute: Reroute): Promise<number>
   /** The clock shows less than it did: what was noted as later than now is brought back. Resolves to how many deliveries. */
   clockSetBack(now: EpochMs): Promise<number>
+  holds(submitter: string, now: EpochMs): Promise<HoldCounts>
+  /** The clock was set by so much: holds of senders last as long as before. Resolves to how many messages. */
+  moveHolds(by: number, now: EpochMs): Promise<number>
   /** Replaces the octets of an entry of which no copy is sent or under way (MM7-065). False: it is too late. */
   replace(replacement: Replacement, now: EpochMs): Promise<boolean>
   /** Entries by the id that was given to the peer that they came from, newest first. */

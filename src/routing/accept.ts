@@ -114,7 +114,8 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
         ...(m.account === undefined ? {} : { account: m.account }),
       })),
       dueAt: Math.max(now, hold),
-      expiresAt: Math.min(lifetime, now + giveUpMs),
+      // What is held is tried for as long as anything else, from its time on (FR-15).
+      expiresAt: Math.min(lifetime, Math.max(now, hold) + giveUpMs),
     }))
   }
 
@@ -226,6 +227,7 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
         origin: { carrier: 'mail', envelope: qualified, ...(linkedId === undefined ? {} : { linkedId }) },
         octets: [whole],
         sender: envelope.mailFrom.path ?? '',
+        ...senderHold(envelope, message),
         ...copies(message, routed, now, { envelope: qualified, octets: whole }),
       }
       await enqueue(entry, whole, message)
@@ -349,8 +351,17 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
       ? { status: 4006, details: 'a message to you is being delivered: try again' }
       : { status: 2006, details: 'no message with this id was delivered to you' }
   }
+}
 
-  /** A user that was authenticated may reach everybody, a peer as far as the configuration says (SEC-060). */
+/** FUTURERELEASE (RFC 4865). */
+function senderHold(
+  { session, mailFrom }: SmtpEnvelope,
+  { earliestDelivery, receivedAt }: NeutralMessage,
+): Pick<NewQueueEntry, 'hold'> {
+  if (session.auth === null || !earliestDelivery) return {}
+  const releaseAt = resolved(earliestDelivery, receivedAt) * 1000
+  const until = mailFrom.params.HOLDUNTIL === undefined ? undefined : releaseAt
+  return { hold: { submitter: session.auth, releaseAt, until } }
 }
 
 const nobodyAt = (address: string): Refusal =>

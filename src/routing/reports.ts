@@ -14,6 +14,7 @@ import type { SmtpEnvelope } from '../model/smtp-envelope.ts'
 import type { EpochMs } from '../model/units.ts'
 import type { Correlation } from '../queue/correlation.ts'
 import type { ReportInput, Reports } from '../queue/outcome-reports.ts'
+import { releaseAt } from '../wire/smtp/future-release.ts'
 import type { Acceptor } from './accept.ts'
 import { mmsReportEntry, ownMailEntry } from './report-entries.ts'
 import { type MailFacts, type MmsFacts, mailFacts, mmsFacts } from './report-facts.ts'
@@ -170,8 +171,7 @@ export function createReporter(options: {
         const deadline = deliverBy?.mode === 'N' ? deliverBy.deadline * 1000 : Number.POSITIVE_INFINITY
         if (now >= deadline && (told ?? 0) < deadline && (notify === undefined || isWanted(notify, 'delay')))
           return { action: 'delayed', status: '4.4.7' }
-        const late =
-          now - delivery.entry.receivedAt >= lateMs && (told === undefined || now - told >= lateAgainMs)
+        const late = now - dueSince(delivery) >= lateMs && (told === undefined || now - told >= lateAgainMs)
         return late && isWanted(notify, 'delay')
           ? { action: 'delayed', status: outcome.status.code.replace(/^[25]/, '4') }
           : undefined
@@ -237,6 +237,12 @@ export function createReporter(options: {
   }
 }
 
+/** What its sender asked to be held is late from its release on (FR-15). */
+function dueSince({ entry: { origin, receivedAt } }: DeliveryRecord): EpochMs {
+  const held = origin.carrier === 'mail' ? releaseAt(origin.envelope.mailFrom.params, receivedAt) : undefined
+  return Math.max(receivedAt, held ?? 0)
+}
+
 const isFailure = ({ state }: Outcome): boolean => state === 'failed' || state === 'expired'
 
 const markOf = (delivery: DeliveryRecord, index: number, outcome: string, at: EpochMs): NewReportMark => ({
@@ -262,7 +268,7 @@ function mayNeedDsn({ outcomes, delivery, now }: ReportInput, envelope: SmtpEnve
   return outcomes.some((outcome) => {
     if (outcome.state === 'failed' || outcome.state === 'expired') return true
     if (outcome.state === 'deferred')
-      return BY !== undefined || (now - delivery.entry.receivedAt >= lateMs && wants('DELAY'))
+      return BY !== undefined || (now - dueSince(delivery) >= lateMs && wants('DELAY'))
     return BY !== undefined || wants('SUCCESS')
   })
 }

@@ -96,6 +96,7 @@ export type WriteBody =
       readonly now: number
     }
   | { readonly kind: 'reroute'; readonly reroute: Reroute }
+  | { readonly kind: 'move-holds'; readonly by: number; readonly now: number }
   | { readonly kind: 'clock-set-back'; readonly now: number }
   /** Answers whether there may be more to do. */
   | { readonly kind: 'compact' }

@@ -307,6 +307,20 @@ const migrations: readonly string[] = [
   `
   CREATE INDEX messages_flagged ON messages (mailbox, uid) WHERE instr(flags, '\\Flagged') > 0;
   `,
+  // Messages that their senders asked to be held (RFC 4865); "until": the date that they named.
+  `
+  CREATE TABLE sender_holds (
+    queue_id TEXT PRIMARY KEY,
+    submitter TEXT NOT NULL,
+    release_at INTEGER NOT NULL,
+    until INTEGER
+  ) WITHOUT ROWID;
+  CREATE INDEX sender_holds_submitter ON sender_holds (submitter, release_at);
+  CREATE INDEX sender_holds_release ON sender_holds (release_at);
+  CREATE TRIGGER entry_hold_gone AFTER DELETE ON entries BEGIN
+    DELETE FROM sender_holds WHERE queue_id = old.queue_id;
+  END;
+  `,
 ]
 
 /**

@@ -1,4 +1,5 @@
 /** What to do when the clock was set back: instants that were noted before lie in a future that may never come. */
+import { heldUntil } from './sender-holds.ts'
 import { never } from './spool-holds.ts'
 import type { Statements } from './statements.ts'
 
@@ -21,13 +22,16 @@ export function clockSetBack(sql: Statements, now: number): number {
   )
   for (const { queue_id: queueId = '', received_at: receivedAt } of entries) {
     const ahead = Number(receivedAt) - now
+    const until = heldUntil(sql, String(queueId))
     moved += sql.run(
-      `UPDATE deliveries SET due_at = max(due_at - ?1, 0), expires_at = expires_at - ?1,
-         next_at = CASE WHEN leased = 1 OR next_at = ${never} THEN next_at ELSE max(due_at - ?1, 0) END
+      `UPDATE deliveries SET due_at = max(due_at - ?1, ?3), expires_at = max(expires_at - ?1, ?3),
+         next_at = CASE WHEN leased = 1 OR next_at = ${never} THEN next_at ELSE max(due_at - ?1, ?3) END
        WHERE queue_id = ?2 AND next_at IS NOT NULL`,
       ahead,
       queueId,
+      until,
     )
+    sql.run('UPDATE sender_holds SET release_at = release_at - ? WHERE queue_id = ?', ahead, queueId)
     sql.run('UPDATE entries SET received_at = ? WHERE queue_id = ?', now, queueId)
   }
   moved += sql.run(

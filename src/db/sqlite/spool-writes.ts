@@ -8,6 +8,7 @@ import { ensureMailbox } from './mailbox-writes.ts'
 import { append } from './message-writes.ts'
 import { deleteDoomed, forgetBlob } from './reclaim.ts'
 import type { EntryRow, SettlementRow, Touched, WriteBody } from './requests.ts'
+import { insertHold } from './sender-holds.ts'
 import { never, nextAt } from './spool-holds.ts'
 import { asNumber, type Statements } from './statements.ts'
 
@@ -41,6 +42,7 @@ export function enqueue(
       entry.deliveries.length === 0 ? entry.receivedAt : null,
     )
     if (entry.original) insertOriginal(sql, entry.queueId, entry.receivedAt, entry.original, blob)
+    if (entry.hold) insertHold(sql, entry.queueId, entry.hold)
     if (entry.marks) addMarks(sql, entry.marks, strict)
     entry.deliveries.forEach((delivery, number) => {
       const leased = lease !== undefined && delivery.dueAt <= lease.now

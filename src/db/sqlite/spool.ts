@@ -16,6 +16,7 @@ import type { Kernel } from './engine.ts'
 import { joined } from './joined.ts'
 import type { EntryRow, MessageRow } from './requests.ts'
 import { type Place, readWherever } from './segments.ts'
+import { countHolds } from './sender-holds.ts'
 import { nextDue } from './spool-due.ts'
 import { heldCounts } from './spool-holds.ts'
 import { duplicateMs } from './spool-writes.ts'
@@ -81,12 +82,14 @@ export function createSpool(kernel: Kernel): Spool {
       const rows =
         filter.queueId !== undefined
           ? sql.all('SELECT * FROM entries WHERE queue_id = ?', filter.queueId)
-          : filter.open === false
-            ? sql.all('SELECT * FROM entries ORDER BY received_at LIMIT ?', filter.limit ?? 1000)
-            : sql.all(
-                'SELECT * FROM entries WHERE open > 0 ORDER BY received_at LIMIT ?',
-                filter.limit ?? 1000,
-              )
+          : filter.submitter !== undefined
+            ? submittedBy(sql, filter.submitter, filter.limit ?? 1000)
+            : filter.open === false
+              ? sql.all('SELECT * FROM entries ORDER BY received_at LIMIT ?', filter.limit ?? 1000)
+              : sql.all(
+                  'SELECT * FROM entries WHERE open > 0 ORDER BY received_at LIMIT ?',
+                  filter.limit ?? 1000,
+                )
       return rows.map((row) => ({
         entry: entryOf(row),
         deliveries: sql
@@ -102,6 +105,12 @@ export function createSpool(kernel: Kernel): Spool {
     bury: (deliveryId, outcomes, reason, now) =>
       kernel.write<boolean>({ kind: 'bury', deliveryId, outcomes, reason, now }),
     reroute: (change) => kernel.write<number>({ kind: 'reroute', reroute: change }),
+    holds: async (submitter, now) => countHolds(sql, submitter, now),
+    async moveHolds(by, now) {
+      // Mostly there are none, and nothing need be written.
+      if (!sql.get('SELECT 1 FROM sender_holds LIMIT 1')) return 0
+      return kernel.write<number>({ kind: 'move-holds', by, now })
+    },
     clockSetBack: (now) => kernel.write<number>({ kind: 'clock-set-back', now }),
     replace({ octets, ...rest }, now) {
       const whole = joined([octets])
@@ -162,6 +171,14 @@ export function createSpool(kernel: Kernel): Spool {
     },
   }
 }
+
+/** Open ones; who submits much waits longer for the answer, and nobody else does. */
+const submittedBy = (sql: Statements, submitter: string, limit: number): Row[] =>
+  sql.all(
+    "SELECT * FROM entries WHERE open > 0 AND json_extract(origin, '$.envelope.session.auth') = ? ORDER BY received_at LIMIT ?",
+    submitter,
+    limit,
+  )
 
 function entryRow({ octets: pieces, ...entry }: NewQueueEntry, octets: Uint8Array[]): EntryRow {
   const whole = joined(pieces)

@@ -18,6 +18,7 @@ import { runOperation } from './operations.ts'
 import type { Touched, WriteAnswer, WriteBatch, WriteBody, WriteRequest } from './requests.ts'
 import { migrate } from './schema.ts'
 import { SegmentWriter } from './segments.ts'
+import { moveHolds } from './sender-holds.ts'
 import { cancel, replace } from './spool-changes.ts'
 import { clockSetBack } from './spool-clock.ts'
 import { DueQueue } from './spool-due.ts'
@@ -257,6 +258,8 @@ function run(body: WriteBody, blobs: readonly number[]): { value?: unknown; touc
       return { value: bury(sql, body.deliveryId, body.outcomes, body.reason, body.now), touched: none }
     case 'reroute':
       return { value: reroute(sql, body.reroute), touched: none }
+    case 'move-holds':
+      return { value: moveHolds(sql, body.by, body.now), touched: none }
     case 'clock-set-back':
       return { value: clockSetBack(sql, body.now), touched: none }
     case 'compact':

@@ -4,6 +4,7 @@ import { auth } from './commands/auth.ts'
 import { binaryMime, chunking } from './commands/bdat.ts'
 import { burl } from './commands/burl.ts'
 import { data } from './commands/data.ts'
+import { futureRelease } from './commands/future-release.ts'
 import { hello } from './commands/hello.ts'
 import { mail } from './commands/mail.ts'
 import { rcpt } from './commands/rcpt.ts'
@@ -49,7 +50,7 @@ function profile(
 export const mxProfile = profile('mx', common, { badContent: 550, badPath: 553 })
 
 /** Of Lemonade's list (RFC 5550 §3.1) with what RFC 4865 and RFC 2852 add. */
-export const submissionProfile = profile('submission', [...common, auth, burl], {
+export const submissionProfile = profile('submission', [...common, auth, burl, futureRelease], {
   badContent: 554,
   badPath: 501,
 })

@@ -1,16 +1,29 @@
 import type { NeutralDraft, When } from '../../model/neutral.ts'
 import { type Refusal, refusal } from '../../model/refusal.ts'
+import { releaseAt } from '../../wire/smtp/future-release.ts'
 import type { Element } from '../element.ts'
 import { resolved, toMailDate, toXmlDateTime, whenFromMm4, whenFromXml } from '../times.ts'
 
 /** A hold longer than this is refused (QUE-020), seconds. */
 export const maxHoldSeconds = 7 * 86_400
 
-/** Never said on a relay connection: the gateway holds the message itself (MAP-085, MAP-086, QUE-020). */
+/**
+ * Never said on a relay connection: the gateway holds the message itself (MAP-085, MAP-086, QUE-020). Set by FUTURERELEASE
+ * of a user that was authenticated, and by nothing else of a mail (MAP-142).
+ */
 export const deliveryTime: Element = {
   name: 'Earliest delivery time',
   source: 'RFC 4356 §2.1.3.2',
-  mail: { owns: ['Deferred-Delivery'] },
+  mail: {
+    owns: ['Deferred-Delivery'],
+    read(mail, mm) {
+      const { session, mailFrom } = mail.envelope
+      const at = session.auth === null ? undefined : releaseAt(mailFrom.params, (mail.receivedAt + 1) * 1000)
+      // Counted from the end of the second in which it came: never too early.
+      if (at === undefined) return
+      mm.earliestDelivery = { kind: 'absolute', at: { epoch: Math.ceil(at / 1000), offsetMinutes: 0 } }
+    },
+  },
   mm7: {
     read(request, mm) {
       const text = request.text('EarliestDeliveryTime', 'EarlestDeliveryTime')

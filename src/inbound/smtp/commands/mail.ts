@@ -4,6 +4,7 @@ import { mailParameterFault } from '../../../wire/smtp/parameters.ts'
 import { type Reply, reply } from '../../../wire/smtp/replies.ts'
 import type { SmtpCommand } from '../command.ts'
 import type { Conversation } from '../conversation.ts'
+import { holdRefused } from './future-release.ts'
 
 export const mail: SmtpCommand = {
   verb: 'MAIL',
@@ -15,11 +16,13 @@ export const mail: SmtpCommand = {
     const parsed = parsePath(argument, 'FROM', options.profile.codes.badPath)
     if ('code' in parsed) return parsed
     const { path, params } = parsed.path
+    const holds = options.submission?.holds
     const fault = mailParameterFault(params, {
       smtputf8: options.smtputf8,
       messageOctets: options.limits.messageOctets,
       auth: options.submission !== undefined,
       binary: true,
+      hold: holds && { maxSeconds: holds.maxSeconds, now: options.now() },
     })
     if (fault) return fault
     // RFC 6531 §3.5: 550 at MAIL, 553 at RCPT.
@@ -28,6 +31,8 @@ export const mail: SmtpCommand = {
     if (options.isFull?.()) return reply(452, '4.3.1', 'Too much mail is waiting here: try again later')
     const refused = await notTheirs(path, conversation)
     if (refused) return refused
+    const full = await holdRefused(params, conversation)
+    if (full) return full
     conversation.transaction = { phase: 'mail', from: parsed.path }
     return reply(250, '2.1.0', 'Sender OK')
   },
