@@ -213,6 +213,19 @@ const Config = Type.Object(
           ),
           hosts: Type.Optional(Type.Array(Str)),
           mechanismsInClear: Type.Optional(Bool),
+          /** Where clients can have attachments played, the best first (RFC 5616 §3.2). */
+          mediaServers: Type.Optional(
+            Type.Array(
+              Type.Object(
+                {
+                  uri: Type.String({ pattern: '^[A-Za-z][A-Za-z0-9+.-]*:[!-;=?-~]+$', maxLength: 1000 }),
+                  stream: Type.Optional(Bool),
+                },
+                closed,
+              ),
+              { maxItems: 20 },
+            ),
+          ),
         },
         closed,
       ),

@@ -5,6 +5,7 @@ import { type AccountView, type Mailbox, type MetadataEntry, specialUses } from 
 import type { CommandInput } from '../wire/imap/tokens.ts'
 import { coded } from './response-for.ts'
 import type { Session } from './session.ts'
+import type { Urls } from './urls.ts'
 
 const maxNameOctets = 1024
 
@@ -20,20 +21,23 @@ export function entryName(input: CommandInput, root = false): string {
 
 /** Which uses a mailbox has, as an annotation (RFC 6154 §4; MD-17). */
 export const specialUseEntry = '/private/specialuse'
-/** The operator's, and no client's (MD-12). */
-const readOnly: ReadonlySet<string> = new Set(['/shared/admin'])
+/** Where attachments can be played (RFC 5616 §3.2; MD-18): as it is configured. */
+const mediaServersEntry = '/shared/mediaservers'
+/** The operator's, and no client's (MD-12, SM-08). */
+const readOnly: ReadonlySet<string> = new Set(['/shared/admin', mediaServersEntry])
 
 /** What a client sees under a mailbox, or under "" when there is none; by name. */
 export async function entriesOf(
   view: AccountView,
   mailbox: Mailbox | null,
+  { mediaServers }: Pick<Urls, 'mediaServers'>,
 ): Promise<readonly MetadataEntry[]> {
   const stored = await view.metadata(mailbox?.id ?? null)
-  if (!mailbox || mailbox.specialUse.length === 0) return stored
-  const made = { name: specialUseEntry, value: Buffer.from(mailbox.specialUse.join(' ')) }
-  return [...stored.filter((entry) => entry.name !== specialUseEntry), made].sort((a, b) =>
-    a.name < b.name ? -1 : 1,
-  )
+  const name = mailbox ? specialUseEntry : mediaServersEntry
+  const value = mailbox ? mailbox.specialUse.join(' ') : mediaServers
+  if (!value) return stored
+  const made = { name, value: Buffer.from(value) }
+  return [...stored.filter((entry) => entry.name !== name), made].sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
 export interface EntryChange {

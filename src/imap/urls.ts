@@ -16,13 +16,17 @@ export interface UrlauthOptions {
   readonly open?: 'never' | 'expiring' | 'always'
   /** Other names that URLs may call this server by, beside its own. */
   readonly hosts?: readonly string[]
-  /** Whether URLMECH is told without confidentiality, too (SC-31). Default true: INTERNAL has no data to hide. */
+  /** Whether URLMECH is told without TLS, too (SC-31). Default true: INTERNAL has no data to hide. */
   readonly mechanismsInClear?: boolean
+  /** Where clients can have attachments played, in order of preference (RFC 5616 §3.2); `stream`: as that application. */
+  readonly mediaServers?: readonly { readonly uri: string; readonly stream?: boolean | undefined }[]
 }
 
 export interface Urls extends UrlauthRules {
   readonly sources: AccessKeys & Sections
   readonly mechanismsInClear: boolean
+  /** The entry /shared/mediaServers (RFC 5616 §8); undefined: there are none. */
+  readonly mediaServers: string | undefined
   asker(user: string): Asker
   /** The account acts for submission servers (RFC 4468 §3.3). */
   isSubmitServer(user: string): boolean
@@ -56,6 +60,9 @@ export function createUrls(
   return {
     sources: createMailboxSources(server.store, owners),
     mechanismsInClear: options.mechanismsInClear ?? true,
+    mediaServers: options.mediaServers
+      ?.map(({ uri, stream }) => `<${uri}>${stream ? ':stream' : ''}`)
+      .join(';'),
     // RFC 4467 §3 and RFC 5593 §3.4 know these two; nobody may act for them until the operator says who.
     applications: new Set(['submit', 'stream', ...roles.keys()]),
     allowAnonymous: open !== 'never',

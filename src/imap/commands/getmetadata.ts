@@ -74,7 +74,9 @@ export const getMetadata = command({
     const { store } = session.services
     const found = await store.read(session.user.id, async (view) => {
       const mailbox: Mailbox | null | undefined = wanted === '' ? null : await view.mailbox(wanted)
-      return mailbox === undefined ? undefined : { mailbox, entries: await entriesOf(view, mailbox) }
+      return mailbox === undefined
+        ? undefined
+        : { mailbox, entries: await entriesOf(view, mailbox, session.services.urls) }
     })
     if (!found) return no('there is no such mailbox', 'NONEXISTENT')
     const told = new Map<string, Uint8Array | null>()

@@ -1,7 +1,12 @@
 /** RESETKEY (RFC 4467 §7): URLs made so far are good no longer. */
 import { internal } from '../../urlauth/urlauth.ts'
 import { command, no, ok } from '../command.ts'
+import type { Session } from '../session.ts'
 import { targetOf } from './copy.ts'
+
+/** Mechanism data may be nobody else's to read; passwords in the clear are another matter (RFC 4467 §10, SC-31). */
+export const mayTellMechanisms = (session: Session): boolean =>
+  session.services.urls.mechanismsInClear || session.channel.encrypted
 
 export const resetKey = command({
   name: 'RESETKEY',
@@ -23,6 +28,6 @@ export const resetKey = command({
     const target = await targetOf(session, wanted.name)
     if ('status' in target) return no('there is no such mailbox', 'NONEXISTENT')
     await session.write([{ op: 'reset-keys', mailbox: target.id }])
-    return ok('RESETKEY completed', `URLMECH ${internal}`)
+    return ok('RESETKEY completed', mayTellMechanisms(session) ? `URLMECH ${internal}` : undefined)
   },
 })

@@ -2,23 +2,18 @@
 import type { AccountChange } from '../../store/store.ts'
 import { internal } from '../../urlauth/urlauth.ts'
 import { genUrlAuth } from '../commands/genurlauth.ts'
-import { resetKey } from '../commands/resetkey.ts'
+import { mayTellMechanisms, resetKey } from '../commands/resetkey.ts'
 import { urlFetch } from '../commands/urlfetch.ts'
 import type { Extension } from '../extension.ts'
-import type { Session } from '../session.ts'
 
 const urlMech = `OK [URLMECH ${internal}] Mechanisms`
-
-/** Mechanism data may be nobody else's to read (RFC 4467 §10, SC-31). */
-const isTold = (session: Session): boolean =>
-  session.services.urls.mechanismsInClear || session.saslContext().channel.confidential
 
 export const urlauth: Extension = {
   capability: 'URLAUTH',
   source: 'RFC 4467',
   commands: [genUrlAuth, resetKey, urlFetch],
   async onSelect(session, mailbox) {
-    if (!isTold(session)) return
+    if (!mayTellMechanisms(session)) return
     const { store } = session.services
     // Only where URLAUTH is in use: SELECT is short for all others (RC-21).
     if (await store.read(session.user.id, (view) => view.accessKey(mailbox.id))) session.out.untagged(urlMech)
