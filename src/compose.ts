@@ -3,6 +3,9 @@ import { readFile } from 'node:fs/promises'
 import { createOperations, type Operations } from './admin/operations.ts'
 import { leaveDoor, newToken } from './admin/remote.ts'
 import { createMetrics, type Metrics, startAdmin } from './admin/server.ts'
+import { createAudit } from './audit/audit.ts'
+import { auditedSpool } from './audit/audited-spool.ts'
+import type { AuditTrail } from './audit/trail.ts'
 import { createSaslServices, tokenLimits } from './auth/services.ts'
 import { type Config, hostPort, storeFolder } from './config.ts'
 import { type Engine, openSqlite } from './db/sqlite/engine.ts'
@@ -63,6 +66,7 @@ interface Parts {
   readonly submitted: Acceptor['mail']
   readonly runner: Runner
   readonly operations: Operations
+  readonly trail: AuditTrail | undefined
 }
 
 /** Routing, queue and the doors out, without a listener: also what the command line works with while nothing runs. */
@@ -78,16 +82,21 @@ export function assemble(
     const account = await directory.find(address)
     return account === undefined || engine.store.hasRoom(account.id, octets)
   }
+  const audit = createAudit(storeFolder(config.store), config.audit, now, log)
+  const audited = auditedSpool({ ...spool, enqueue: (entries) => runner.enqueue(entries) }, audit?.records)
   const mm4Answers = new Mm4Answers()
   const smtpTransport = createSmtpTransport({ host: config.gateway.host })
   const acceptor: Acceptor = createAcceptor({
     settings: config,
-    spool: { ...spool, enqueue: (entries) => runner.enqueue(entries) },
+    spool: audited.spool,
     ids,
     now,
     directory,
     maxRecipients: config.limits.recipients,
-    remember: (queueId, octets, message) => runner.remember(queueId, octets, message),
+    remember: (queueId, octets, message) => {
+      audited.expect(queueId, message)
+      runner.remember(queueId, octets, message)
+    },
     wake: () => runner.wake(),
     mm4Answers,
     idle: (deliveryId) => runner.idle(deliveryId),
@@ -108,13 +117,14 @@ export function assemble(
     reports: createReporter({ settings: config, ids, acceptor, originals: spool.originals, log }),
     concurrency: { total: config.limits.deliveriesAtOnce, perTarget: config.limits.deliveriesPerPeer },
     log,
+    onWritten: (delivery, settlement) => audit?.records.settled(delivery, settlement),
     ...(metrics ? { onSettled: metrics.settled } : {}),
   })
   const submitted = createSubmitted(acceptor, ids, config, hasRoom)
   const { recipients: maxRecipients } = config.limits
   const requeue = createRequeue({ settings: config, spool, acceptor, maxRecipients })
-  const operations = createOperations({ ...engine, runner, requeue, now })
-  return { acceptor, submitted, runner, operations }
+  const operations = createOperations({ ...engine, spool: audited.spool, runner, requeue, now, audit })
+  return { acceptor, submitted, runner, operations, trail: audit?.trail }
 }
 
 /**
@@ -174,7 +184,8 @@ async function start(
   closing.push(async () => highWater.stop())
   const isFull = (): boolean => highWater.reason() !== undefined
   const metrics = createMetrics(spool, now, isFull)
-  const { acceptor, submitted, runner, operations } = assemble(engine, config, log, options, metrics)
+  const { acceptor, submitted, runner, operations, trail } = assemble(engine, config, log, options, metrics)
+  closing.push(async () => trail?.flush())
   const mm7Options = {
     settings: config,
     allowPlaintext: auth.allowPlaintext,
@@ -335,6 +346,7 @@ async function start(
       now,
       keepMs: limits.settledHours * 3_600_000,
       keepContentMs: limits.contentHours * 3_600_000,
+      also: async () => trail?.purge(),
       log,
     }),
   )

@@ -243,6 +243,15 @@ const Config = Type.Object(
         closed,
       ),
     ),
+    /** Who had which message: kept apart from logs (SEC-051). `full` shows numbers and addresses whole. */
+    audit: Type.Object(
+      {
+        enabled: Bool,
+        keepDays: Count,
+        numbers: Type.Union([Type.Literal('masked'), Type.Literal('full')]),
+      },
+      closed,
+    ),
     limits: Type.Object(
       {
         /** RFC822.SIZE has 32 bits for who speaks IMAP4rev1 (RFC 9051 App. D). */
@@ -352,6 +361,7 @@ export const defaults: Config = {
     tokens: { lifetimeDays: 14, fullLoginDays: 90, clientsPerAccount: 10 },
   },
   accounts: [{ address: 'alice@example.net', password: 'secret' }],
+  audit: { enabled: true, keepDays: 92, numbers: 'masked' },
   limits: {
     messageOctets: 52_428_800,
     xmlOctets: 262_144,

@@ -16,6 +16,7 @@ const allowed: Record<string, readonly string[]> = {
   inbound: ['model', 'wire', 'routing', 'urlauth', 'auth'],
   outbound: ['model', 'wire', 'mapping', 'queue', 'store'],
   imap: ['model', 'wire', 'store', 'convert', 'urlauth', 'auth'],
+  audit: ['model', 'queue'],
   db: ['model', 'store', 'queue', 'routing', 'auth'],
 }
 /** May know all parts: the entry, what composes them, and the command line. */

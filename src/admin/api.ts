@@ -83,6 +83,9 @@ export function mountApi(
     api.post<{ Params: { id: string } }>('/api/queue/:id/requeue', async ({ params }) =>
       operations.requeue(params.id),
     )
+    api.post<{ Body: unknown }>('/api/erase', async ({ body }) => ({
+      records: await operations.erase(textOf(body, 'number')),
+    }))
     api.get('/api/accounts', async () => operations.accounts())
     api.post<{ Body: unknown }>('/api/accounts', async ({ body }) => {
       await operations.addAccount(textOf(body, 'address'), passwordOf(body))

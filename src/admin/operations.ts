@@ -1,8 +1,12 @@
 /** What an operator may ask of a gateway, running or not (QUE-054): the console's API and the command line are over this. */
+
+import type { Audit } from '../audit/audit.ts'
+import type { AuditRecords } from '../audit/records.ts'
 import type { Account, Directory } from '../auth/credentials.ts'
 import type { SessionToken, SessionTokens } from '../auth/session-tokens.ts'
+import { maskAddress } from '../log.ts'
 import { fromXtext } from '../mapping/xtext.ts'
-import { Fault } from '../model/fault.ts'
+import { asFault, Fault } from '../model/fault.ts'
 import type { DeliveryRecord, QueueEntry } from '../model/queue.ts'
 import type { Runner } from '../queue/runner.ts'
 import type { Spool } from '../queue/spool.ts'
@@ -36,6 +40,11 @@ export interface Operations {
   withdraw(submitter: string, key: string): Promise<number>
   /** Its open recipients go by today's routes, now, held or not. Faults: 'not-found', 'in-use'. */
   requeue(queueId: string): Promise<Requeued>
+  /**
+   * Takes a telephone number out of queue, correlation and audit trail; what waits for it is ended (SEC-053). Resolves to
+   * how many records. @throws Fault 'malformed' for what is no number
+   */
+  erase(number: string): Promise<number>
   accounts(): Promise<readonly string[]>
   /** @throws Fault 'exists' */
   addAccount(address: string, password: string): Promise<void>
@@ -69,6 +78,23 @@ const envidOf = ({ origin }: QueueEntry): string | undefined => {
 
 const addressPattern = /^[^@\s\p{Cc}]+@[^@\s\p{Cc}]+$/u
 
+/** Changes that are on record, and what of their arguments is: the first is what they act on (QUE-054, SEC-051). */
+const recorded: Readonly<Record<string, 'queueId' | 'address'>> = {
+  retry: 'queueId',
+  bounce: 'queueId',
+  hold: 'queueId',
+  release: 'queueId',
+  cancel: 'queueId',
+  requeue: 'queueId',
+  withdraw: 'address',
+  erase: 'address',
+  addAccount: 'address',
+  setPassword: 'address',
+  removeAccount: 'address',
+  setQuota: 'address',
+  revokeTokens: 'address',
+}
+
 export function createOperations(options: {
   readonly spool: Spool
   readonly directory: Directory
@@ -77,6 +103,7 @@ export function createOperations(options: {
   readonly runner: Runner
   readonly requeue: (queueId: string, now: number) => Promise<Requeued>
   readonly now: () => number
+  readonly audit?: Audit | undefined
 }): Operations {
   const { spool, directory, runner, store, tokens } = options
   const accountOf = async (address: string): Promise<Account> => {
@@ -94,7 +121,7 @@ export function createOperations(options: {
     if ((await entryOf(queueId)).deliveries.some(isOpen))
       throw new Fault('in-use', `${queueId} is being delivered at this moment; try again`)
   }
-  return {
+  const operations: Operations = {
     queue: ({ all, limit }) => spool.list({ open: !all, limit }),
     queueEntry: entryOf,
     async retry(queueId) {
@@ -157,6 +184,14 @@ export function createOperations(options: {
       if (count === 0) await refuseUnderWay(queueId)
       return count
     },
+    async erase(number) {
+      const digits = /^\+?(\d{7,15})$/.exec(number.replace(/[ ().-]/g, ''))?.[1]
+      if (digits === undefined)
+        throw new Fault('malformed', `${number} is no telephone number in international form`)
+      const count = await spool.erase(digits, options.now())
+      await options.audit?.trail.erase(digits, `${digits.slice(0, -4)}****`)
+      return count
+    },
     accounts: async () => (await directory.list()).map((account) => account.address),
     async addAccount(address, password) {
       if (!addressPattern.test(address)) throw new Fault('malformed', `${address} is not a mail address`)
@@ -177,4 +212,31 @@ export function createOperations(options: {
     tokens: async (address) => tokens.list((await accountOf(address)).id),
     revokeTokens: async (address, client) => tokens.revoke((await accountOf(address)).id, client),
   }
+  return options.audit ? onRecord(operations, options.audit.records) : operations
+}
+
+/** Each change is told to the audit trail with its result; a reason is, a password is not. */
+function onRecord(operations: Operations, records: AuditRecords): Operations {
+  const told = { ...operations } as Record<string, (...args: unknown[]) => Promise<unknown>>
+  for (const [name, subject] of Object.entries(recorded)) {
+    const run = told[name]
+    if (!run) continue
+    told[name] = async (first, ...rest) => {
+      const [reason] = rest
+      const about = {
+        // The number that is erased is not written down once more.
+        [subject]: name === 'erase' ? maskAddress(String(first)) : first,
+        ...(subject === 'queueId' && typeof reason === 'string' && reason !== '' ? { reason } : {}),
+      }
+      try {
+        const result = await run(first, ...rest)
+        records.operated(name, about, 'ok')
+        return result
+      } catch (error) {
+        records.operated(name, about, asFault(error).kind)
+        throw error
+      }
+    }
+  }
+  return told as unknown as Operations
 }

@@ -72,6 +72,7 @@ export async function remoteOperations(folder: string): Promise<Operations> {
     withdraw: async (submitter, key) =>
       (await ask<{ recipients: number }>('POST', `${entry(key)}/withdraw`, { submitter })).recipients,
     requeue: (queueId) => ask<Requeued>('POST', `${entry(queueId)}/requeue`),
+    erase: async (number) => (await ask<{ records: number }>('POST', '/api/erase', { number })).records,
     accounts: () => ask<string[]>('GET', '/api/accounts'),
     addAccount: async (address, password) => void (await ask('POST', '/api/accounts', { address, password })),
     setPassword: async (address, password) =>

@@ -1,8 +1,8 @@
-/** `lemonade config check` and `lemonade store check`. */
+/** `lemonade config check`, `lemonade store check` and `lemonade store erase`. */
 import { loadConfig, storeFolder } from '../config.ts'
 import { checkStore } from '../db/sqlite/check.ts'
 import { tlsPair } from '../tls.ts'
-import { keepToOneself } from './open.ts'
+import { keepToOneself, withOperations } from './open.ts'
 
 type Out = (line: string) => void
 
@@ -11,6 +11,12 @@ export async function configCheck(file: string | undefined, out: Out): Promise<n
   // What serve would stumble over.
   if (tls) await tlsPair(tls, '', '')
   out(`${file ?? 'built-in defaults'}: ok`)
+  return 0
+}
+
+export async function storeErase(number: string, file: string | undefined, out: Out): Promise<number> {
+  const count = await withOperations(loadConfig(file), { mustExist: true }, (o) => o.erase(number))
+  out(`${count} records erased`)
   return 0
 }
 

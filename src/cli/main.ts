@@ -70,9 +70,13 @@ function gatewayCommands(program: Command, run: Runs): void {
     .description('say what is wrong with the configuration file')
     .option(...config)
     .action(run(async (o) => (await checks()).configCheck(o.config, out)))
-  program
-    .command('store')
-    .description('the store')
+  const store = program.command('store').description('the store')
+  store
+    .command('erase <number>')
+    .description('take a telephone number out of queue, reports and audit trail; what waits for it is ended')
+    .option(...config)
+    .action(run(async (number, o) => (await checks()).storeErase(number, o.config, out)))
+  store
     .command('check')
     .description('verify every checksum, reference and counter of the store')
     .option(...config)

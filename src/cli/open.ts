@@ -28,11 +28,12 @@ export async function withOperations<T>(
     throw error
   }
   const { assemble } = await import('../compose.ts')
-  const { operations, runner } = assemble(engine, config, createLog('warn'))
+  const { operations, runner, trail } = assemble(engine, config, createLog('warn'))
   try {
     return await fn(operations)
   } finally {
     await runner.stop(0)
+    await trail?.flush()
     await engine.close()
   }
 }

@@ -9,6 +9,8 @@ export interface HousekeepingOptions {
   readonly keepMs: number
   /** The content of settled entries is kept this long (SEC-052). Milliseconds. */
   readonly keepContentMs: number
+  /** What else is kept for a time only; once a round. */
+  readonly also?: (() => Promise<void>) | undefined
   /** Milliseconds between two rounds; default one minute. */
   readonly everyMs?: number
   readonly log: (level: 'error', message: string, fields?: Readonly<Record<string, unknown>>) => void
@@ -40,6 +42,7 @@ export function startHousekeeping(options: HousekeepingOptions): () => Promise<v
       if (count < stepRows) break
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
+    await options.also?.()
     // What is left in sparse files is moved together, a little at a time.
     while (!stopped && (await options.spool.compact()))
       await new Promise((resolve) => setTimeout(resolve, compactMs))

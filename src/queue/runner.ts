@@ -44,6 +44,8 @@ export interface RunnerOptions {
     message: string,
     fields?: Readonly<Record<string, unknown>>,
   ) => void
+  /** What became of an attempt is on disk. */
+  readonly onWritten?: (delivery: DeliveryRecord, settlement: Settlement) => void
   readonly onSettled?: (target: string, state: string) => void
 }
 
@@ -202,7 +204,11 @@ export function createRunner(options: RunnerOptions): Runner {
     places.start(delivery.target)
     const work = attempt(delivery)
       .then((settlement) => conclusion.write(delivery, settlement))
-      .then((written) => written && planAfter(written))
+      .then((written) => {
+        if (!written) return
+        options.onWritten?.(delivery, written)
+        planAfter(written)
+      })
       .catch((error: unknown) => {
         options.log('error', 'an attempt ended badly', {
           queueId: delivery.entry.queueId,
@@ -342,7 +348,9 @@ export function createRunner(options: RunnerOptions): Runner {
       try {
         for (const delivery of leased) {
           const outcomes = openOf(delivery).map((index): Outcome => ({ index, state: 'failed', status }))
-          await settled(await settlementOf(delivery, { outcomes }))
+          const settlement = await settlementOf(delivery, { outcomes })
+          await settled(settlement)
+          options.onWritten?.(delivery, settlement)
         }
       } finally {
         // What could not be settled is as it was.

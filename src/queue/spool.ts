@@ -151,6 +151,8 @@ export interface Spool {
    * without an owner since `freedBefore`. Resolves to less than `limit` when nothing is left to delete.
    */
   purge(before: EpochMs, contentBefore: EpochMs, freedBefore: EpochMs, limit: number): Promise<number>
+  /** Takes out what is kept about a number, and ends what waits for it. Resolves to how many records (SEC-053). */
+  erase(digits: string, now: EpochMs): Promise<number>
   /** One small step of making room on the disk. False: there is nothing to do for now. */
   compact(): Promise<boolean>
   stats(): Promise<QueueStats>

@@ -52,6 +52,16 @@ export type ReplaceRow = Omit<Replacement, 'octets'> & {
   readonly now: number
 }
 
+/** What holds a number (SEC-053). */
+export interface EraseRow {
+  readonly entries: readonly string[]
+  readonly originals: readonly string[]
+  /** Of entries and originals that are needed for others. */
+  readonly recipients: readonly { readonly queueId: string; readonly index: number }[]
+  readonly digits: string
+  readonly now: number
+}
+
 export interface TokenRow {
   readonly id: string
   readonly account: AccountId
@@ -100,6 +110,7 @@ export type WriteBody =
   | { readonly kind: 'clock-set-back'; readonly now: number }
   /** Answers whether there may be more to do. */
   | { readonly kind: 'compact' }
+  | { readonly kind: 'erase'; readonly row: EraseRow }
   | {
       readonly kind: 'put-account'
       readonly address: string

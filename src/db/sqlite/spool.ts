@@ -13,6 +13,7 @@ import type {
 import type { Spool } from '../../queue/spool.ts'
 import { createCorrelation } from './correlation.ts'
 import type { Kernel } from './engine.ts'
+import { findNumber } from './erase.ts'
 import { joined } from './joined.ts'
 import type { EntryRow, MessageRow } from './requests.ts'
 import { type Place, readWherever } from './segments.ts'
@@ -149,6 +150,7 @@ export function createSpool(kernel: Kernel): Spool {
       await kernel.segments.closeRemoved()
       return Math.max(over, count)
     },
+    erase: (digits, now) => kernel.write<number>({ kind: 'erase', row: findNumber(sql, digits, now) }),
     compact: () => kernel.write<boolean>({ kind: 'compact' }),
     async stats() {
       const open = sql.get(

@@ -12,6 +12,7 @@ import { issueToken, revokeTokens, upgradePassword, useToken } from './account-w
 import { Compaction } from './compaction.ts'
 import type { CompactionTimes } from './compaction-times.ts'
 import { addMarks, purgeOriginals } from './correlation-writes.ts'
+import { erase } from './erase.ts'
 import { ExpungedRuns } from './expunged-runs.ts'
 import { createMailbox, dropMailbox } from './mailbox-writes.ts'
 import { runOperation } from './operations.ts'
@@ -262,6 +263,8 @@ function run(body: WriteBody, blobs: readonly number[]): { value?: unknown; touc
       return { value: moveHolds(sql, body.by, body.now), touched: none }
     case 'clock-set-back':
       return { value: clockSetBack(sql, body.now), touched: none }
+    case 'erase':
+      return { value: erase(sql, body.row), touched: none }
     case 'compact':
       throw new Fault('bug', 'compaction is no part of a group')
     case 'put-account': {
