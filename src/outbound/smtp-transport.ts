@@ -17,8 +17,11 @@ import type {
 export interface SmtpTransportOptions {
   /** Our name in EHLO. */
   readonly host: string
+  /** Wait for TCP; default 30 seconds. */
   readonly connectMs?: number
-  /** Wait for a reply; RFC 5321 §4.5.3.2 asks 5 to 10 minutes at the end of data. */
+  /** Wait for the greeting; default 5 minutes, which RFC 5321 §4.5.3.2.1 asks. */
+  readonly greetingMs?: number
+  /** Wait for a reply; default 10 minutes, the longest that RFC 5321 §4.5.3.2 asks of any (the end of data). */
   readonly replyMs?: number
   /** From connecting to the last reply, however slowly they drip; default one hour. */
   readonly wholeMs?: number
@@ -27,6 +30,7 @@ export interface SmtpTransportOptions {
 /** The parts of nodemailer's connection that are not in its types. */
 interface Opened {
   _ehloLines?: string[]
+  _socket?: { readonly connecting: boolean } | false
   _sendCommand(line: string, logged?: string): void
 }
 
@@ -49,11 +53,20 @@ export function createSmtpTransport(options: SmtpTransportOptions): SmtpTranspor
       const stop = (): void => connection.close()
       signal.addEventListener('abort', stop, { once: true })
       const late = setTimeout(stop, options.wholeMs ?? 3_600_000)
+      // A host that is not there is left sooner than one that takes its time to greet.
+      const absent = setTimeout(() => {
+        const { _socket: socket } = connection as unknown as Opened
+        if (!socket || socket.connecting) stop()
+      }, options.connectMs ?? 30_000)
       connection.once('end', () => {
         clearTimeout(late)
+        clearTimeout(absent)
         signal.removeEventListener('abort', stop)
       })
-      await settled<void>(connection, (resolve) => connection.connect(() => resolve()))
+      // A host that hangs up before it greets ends here with an error, not as a connection (QUE-013).
+      await settled<void>(connection, (resolve, reject) =>
+        connection.connect((error?: Error | null) => (error ? reject(error) : resolve())),
+      )
       const { login } = hop
       if (login)
         await settled<void>(connection, (resolve, reject) =>
@@ -86,8 +99,9 @@ function connect(hop: SmtpHop, options: SmtpTransportOptions): SMTPConnection {
     opportunisticTLS: policy === 'opportunistic',
     // Between mail servers a name on a certificate proves nothing without MTA-STS or DANE; encryption is taken as it comes.
     tls: { rejectUnauthorized: policy === 'required' || policy === 'implicit', minVersion: 'TLSv1.2' },
-    connectionTimeout: options.connectMs ?? 30_000,
-    greetingTimeout: options.connectMs ?? 30_000,
+    // Of the whole until the greeting is there.
+    connectionTimeout: (options.connectMs ?? 30_000) + (options.greetingMs ?? 300_000),
+    greetingTimeout: options.greetingMs ?? 300_000,
     socketTimeout: options.replyMs ?? 600_000,
     logger: false,
   } as ConstructorParameters<typeof SMTPConnection>[0])
