@@ -157,7 +157,7 @@ export class LawClient {
     const [first = '', second = ''] = text.split(' ')
     const name = first === 'UID' ? `UID ${second}` : first
     const msn = /^(FETCH|STORE|SEARCH|SORT)$/.test(name)
-    const target = /^(?:UID )?(?:APPEND|(?:COPY|MOVE) \S+) (\w+)/.exec(text)?.[1]
+    const target = /^(?:UID )?(?:APPEND|(?:COPY|MOVE|REPLACE) \S+) (\w+)/.exec(text)?.[1]
     this.model.sent.push({ tag, name, msn, told: new Set(), target, ...extra })
     this.log.push(`C: ${tag} ${text}`)
     return `${tag} ${text}\r\n`
@@ -223,6 +223,11 @@ export class LawClient {
     await this.#wait(() => this.model.sent.length === 0)
   }
 
+  #literal(): string {
+    const message = `Subject: ${String.fromCharCode(97 + this.#next(26)).repeat(11)}\r\nX: ${++this.uploads}\r\n\r\n`
+    return `{${message.length}+}\r\n${message}`
+  }
+
   #random(): string | [string, Partial<Sent>] {
     const known = this.model.view.filter((m) => m.uid > 0)
     const uid = this.model.unaskedExpunges || this.#next(2) === 0
@@ -230,11 +235,27 @@ export class LawClient {
     const one = count === 0 ? 1 : uid ? known[this.#next(count)]!.uid : 1 + this.#next(count)
     const prefix = uid ? 'UID ' : ''
     const box = boxes[this.#next(boxes.length)]!
-    switch (this.#next(14)) {
-      case 0: {
-        const message = `Subject: ${String.fromCharCode(97 + this.#next(26)).repeat(11)}\r\nX: ${++this.uploads}\r\n\r\n`
-        return `APPEND ${box} {${message.length}+}\r\n${message}`
-      }
+    const flag = flagNames[this.#next(flagNames.length)]!
+    const mode = this.#next(2) === 0 ? '+' : '-'
+    switch (this.#next(21)) {
+      case 0:
+        return `APPEND ${box} ${this.#literal()}`
+      case 14:
+        return `APPEND ${box} ${this.#literal()} (\\Seen) ${this.#literal()}`
+      case 15:
+        return `${prefix}REPLACE ${one} ${box} (${flag}) ${this.#literal()}`
+      case 16:
+        // Some stay unaware of mod-sequences.
+        if (this.kind.setup.length === 0) return 'NOOP'
+        return `${prefix}STORE ${one} (UNCHANGEDSINCE ${1 + this.#next(this.model.highestTold + 1)}) ${mode}FLAGS (${flag})`
+      case 17:
+        return `${prefix}FETCH ${one} (UID BODY[TEXT]<9999.5>)`
+      case 18:
+        return `UID SEARCH RETURN (SAVE) ${flag === '$Work' ? 'KEYWORD $Work' : flag.slice(1).toUpperCase()}`
+      case 19:
+        return `UID STORE $ ${mode}FLAGS (${flag})`
+      case 20:
+        return this.#next(4) === 0 ? `UID MOVE $ ${box}` : `UID COPY ${one} ${box}`
       case 1:
         return `${prefix}COPY ${one} ${box}`
       case 2:
@@ -253,8 +274,6 @@ export class LawClient {
       case 7:
         return 'NOOP'
       default: {
-        const flag = flagNames[this.#next(flagNames.length)]!
-        const mode = this.#next(2) === 0 ? '+' : '-'
         const to = one + this.#next(3)
         const last = uid ? to : Math.min(to, Math.max(count, 1))
         const range = last > one ? `${one}:${last}` : `${one}`

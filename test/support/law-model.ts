@@ -137,7 +137,11 @@ export class LawModel {
     // What it does itself in a mailbox that is not open, NOTIFY does not tell it (NO-23).
     if (current.target !== undefined) this.status.delete(current.target)
     if (line.startsWith(`${current.tag} OK`)) this.#applySilent(current)
-    else if (!/BAD expected|BAD there are|NO \[EXPUNGEISSUED\]|NO \[TRYCREATE\]/.test(line))
+    else if (
+      !/BAD expected|BAD there are|NO \[EXPUNGEISSUED\]|NO \[TRYCREATE\]|NO \[NONEXISTENT\] there is no such message/.test(
+        line,
+      )
+    )
       throw new Error(current.name)
     // RFC 7162 §6: the last HIGHESTMODSEQ, or else the highest that was seen (RC-02).
     this.modSeq = this.#code ?? Math.max(this.modSeq, this.#highestSeen)
