@@ -224,6 +224,7 @@ async function start(
       dataMs: limits.smtpDataSeconds * 1000,
       maxErrors: smtpErrors,
       receivedFields,
+      deliverBySeconds: limits.deliverBySeconds,
     },
     checkRecipient: acceptor.recipient,
     isFull,

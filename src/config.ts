@@ -279,6 +279,8 @@ const Config = Type.Object(
         imapHeldOctets: Count,
         imapConnectionsPerUser: Count,
         submissionConnectionsPerUser: Count,
+        /** The least time that BY with R may ask for (RFC 2852 §2); absent: any. */
+        deliverBySeconds: Type.Optional(Count),
         /** The longest hold of FUTURERELEASE, and how many messages may be held, of one user and of all. */
         holdSeconds: Type.Integer({ minimum: 1, maximum: 999_999_999 }),
         holdsPerUser: Count,

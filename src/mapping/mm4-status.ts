@@ -28,6 +28,7 @@ export const mm4StatusOf: Readonly<Record<RefusalReason, Mm4Status>> = {
   privacy: 'Error-service-denied',
   'not-authorised': 'Error-service-denied',
   identity: 'Error-service-denied',
+  'not-capable': 'Error-service-denied',
   'operation-denied': 'Error-service-denied',
   loop: 'Error-service-denied',
   expired: 'Ok',

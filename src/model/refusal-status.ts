@@ -12,6 +12,7 @@ export const dsnStatusOf: Readonly<Record<RefusalReason, string>> = {
   'reply-charging': '5.7.1',
   'content-refused': '5.6.1',
   unconvertible: '5.6.3',
+  'not-capable': '5.3.3',
   'too-large': '5.3.4',
   'adaptation-denied': '5.6.2',
   privacy: '5.6.0',

@@ -16,6 +16,8 @@ export type RefusalReason =
   | 'content-refused'
   /** It would have to be encoded for the next hop, and cannot be (RFC 3030 §3, RFC 6152 §3). */
   | 'unconvertible'
+  /** The next hop cannot do what the sender insists on (RFC 2852 §4.1.4.1). */
+  | 'not-capable'
   | 'too-large'
   /** It would have to be changed, and its sender forbids that (CNT-076). */
   | 'adaptation-denied'

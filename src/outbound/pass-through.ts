@@ -60,11 +60,11 @@ export function passedEnvelope(
   // Binary content is encoded before it leaves: the hop is told what it then is.
   if (extensions.has('8BITMIME') && /^(7BIT|8BITMIME)$/i.test(given.BODY ?? ''))
     mailParams.BODY = given.BODY ?? ''
-  const by = /^([+-]?\d+);([RN]T?)$/i.exec(given.BY ?? '')
-  if (by && extensions.has('DELIVERBY')) {
-    const left = Number(by[1]) - (Math.floor(now / 1000) - envelope.receivedAt)
-    if (left > 0 || by[2]?.toUpperCase().startsWith('N')) mailParams.BY = `${left};${by[2]?.toUpperCase()}`
-  }
+  const by = deliverBy(envelope, now)
+  if (by && extensions.has('DELIVERBY') && (by.left > 0 || by.mode === 'N'))
+    mailParams.BY = `${by.left};${by.mode}${by.trace}`
+  // Nobody on the way will tell that the time has passed: the last one is asked to (RFC 2852 §4.1.4.2).
+  const asksDelay = by?.mode === 'N' && by.left > 0 && !extensions.has('DELIVERBY')
   const from = envelope.mailFrom.path === null ? null : wirePath(envelope.mailFrom.path)
   const paths = addresses.map(wirePath)
   // Only where it is needed (RFC 6531 §3.4).
@@ -74,11 +74,42 @@ export function passedEnvelope(
     rcptTo: addresses.map((path, i) => {
       const rcpt = envelope.rcptTo.find((r) => r.path === path)
       const params: Record<string, string> = {}
-      if (dsn && rcpt?.params.NOTIFY !== undefined) params.NOTIFY = rcpt.params.NOTIFY
+      const notify = rcpt?.params.NOTIFY
+      if (dsn && (notify !== undefined || asksDelay))
+        params.NOTIFY = asksDelay ? withDelay(notify) : (notify ?? '')
       if (dsn && rcpt?.params.ORCPT !== undefined) params.ORCPT = passedOrcpt(rcpt.params.ORCPT)
       return { path: paths[i] ?? path, params }
     }),
   }
+}
+
+/** BY as it is now: the seconds left, which may have passed. */
+function deliverBy(
+  { mailFrom, receivedAt }: SmtpEnvelope,
+  now: number,
+): { readonly left: number; readonly mode: string; readonly trace: string } | undefined {
+  const [, seconds, mode = '', trace = ''] = /^([+-]?\d+);([RN])(T?)$/i.exec(mailFrom.params.BY ?? '') ?? []
+  if (seconds === undefined) return undefined
+  const left = Number(seconds) - (Math.floor(now / 1000) - receivedAt)
+  return { left, mode: mode.toUpperCase(), trace: trace.toUpperCase() }
+}
+
+/** Mode R goes only where the time is kept, and is long enough (RFC 2852 §4.1.4.1). */
+export function keepsDeadline(
+  envelope: SmtpEnvelope,
+  extensions: ReadonlyMap<string, string>,
+  now: number,
+): boolean {
+  const by = deliverBy(envelope, now)
+  if (by?.mode !== 'R') return true
+  const minimum = extensions.get('DELIVERBY')
+  return minimum !== undefined && Number(minimum || 0) <= by.left
+}
+
+function withDelay(notify: string | undefined): string {
+  if (notify === undefined) return 'FAILURE,DELAY'
+  const words = notify.toUpperCase().split(',')
+  return words.includes('NEVER') || words.includes('DELAY') ? notify : `${notify},DELAY`
 }
 
 /** In 7 bits wherever it goes (RFC 6533 §3). */

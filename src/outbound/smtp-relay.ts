@@ -2,7 +2,7 @@
 import { isAscii as isAsciiOctets } from 'node:buffer'
 import { writeMail } from '../mapping/carriers/mail.ts'
 import type { Outcome } from '../model/queue.ts'
-import { isRefusal, type Refusal, refusal } from '../model/refusal.ts'
+import { isRefusal, type Refusal, type RefusalReason, refusal } from '../model/refusal.ts'
 import type { Settings } from '../model/settings.ts'
 import type { SmtpEnvelope } from '../model/smtp-envelope.ts'
 import type { Adapter, DeliveryJob, DeliveryResult } from '../queue/adapter.ts'
@@ -10,7 +10,7 @@ import { transferable } from '../wire/mime/transfer.ts'
 import { isAscii } from '../wire/mime/utf8.ts'
 import type { MxAnswer } from './mx.ts'
 import { allOf, refusedOutcomes } from './outcomes.ts'
-import { passedEnvelope, traceField } from './pass-through.ts'
+import { keepsDeadline, passedEnvelope, traceField } from './pass-through.ts'
 import type {
   OutgoingEnvelope,
   SmtpConversation,
@@ -96,7 +96,7 @@ export function createSmtpRelayAdapter(
         if (served.length === 0) return { outcomes: refused }
         const mail = await mailFor(job, served, conversation)
         if (isRefusal(mail)) {
-          if (/^(non-ascii-address|utf8-header)$/.test(mail.refused) && !isLast) continue
+          if (otherHopMay.has(mail.refused) && !isLast) continue
           return { outcomes: [...refused, ...refusedOutcomes(served, mail)] }
         }
         const size = mail.octets.reduce((sum, piece) => sum + piece.length, 0)
@@ -139,6 +139,8 @@ export function createSmtpRelayAdapter(
     const { origin } = job.delivery.entry
     if (origin.carrier === 'mail') {
       const addresses = serve.map((i) => addressOf(job, i))
+      if (!keepsDeadline(origin.envelope, hop.extensions, job.now))
+        return refusal('not-capable', `${hop.remoteMta} does not deliver within the time that is left`)
       const octets = sendable(await job.octets(), origin.envelope, hop)
       if (isRefusal(octets)) return octets
       const utf8 = isUtf8Mail(origin.envelope) && hasUtf8Header(octets)
@@ -166,6 +168,14 @@ export function createSmtpRelayAdapter(
     return { envelope: written.envelope, octets: written.octets, pathOf }
   }
 }
+
+/** Refusals that one hop of a domain gives reason for, and the next perhaps not. */
+const otherHopMay: ReadonlySet<RefusalReason> = new Set([
+  'non-ascii-address',
+  'utf8-header',
+  'unconvertible',
+  'not-capable',
+])
 
 /** The octets as DATA can carry them to this hop (RFC 3030 §3, RFC 6152 §3): encoded without loss, or not at all. */
 function sendable(

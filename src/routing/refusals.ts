@@ -12,6 +12,7 @@ export const mm7StatusOf: Readonly<Record<RefusalReason, number>> = {
   'reply-charging': 3002,
   'content-refused': 2004,
   unconvertible: 2004,
+  'not-capable': 3002,
   'too-large': 2004,
   'adaptation-denied': 2004,
   privacy: 3002,

@@ -31,7 +31,10 @@ const common: readonly SmtpExtension[] = [
   binaryMime,
   told('RFC 2034', 'ENHANCEDSTATUSCODES'),
   told('RFC 3461', 'DSN'),
-  told('RFC 2852', 'DELIVERBY'),
+  {
+    source: 'RFC 2852',
+    keyword: ({ options: { limits } }) => `DELIVERBY ${limits.deliverBySeconds ?? ''}`.trim(),
+  },
   startTls,
   { source: 'RFC 6531', keyword: ({ options }) => (options.smtputf8 ? 'SMTPUTF8' : undefined) },
 ]

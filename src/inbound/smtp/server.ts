@@ -24,6 +24,8 @@ export interface SmtpServerLimits {
   readonly maxErrors: number
   /** Received fields before a message is a loop (QUE-040). */
   readonly receivedFields: number
+  /** Least time that BY with R may ask for (RFC 2852 §2); absent: any. Seconds. */
+  readonly deliverBySeconds?: number | undefined
 }
 
 export interface SmtpServerOptions {

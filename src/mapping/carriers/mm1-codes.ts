@@ -20,6 +20,7 @@ export const mm1StatusOf: Readonly<Record<RefusalReason, number>> = {
   privacy: 0xe0,
   'not-authorised': 0xe1,
   identity: 0xe1,
+  'not-capable': 0xe1,
   'operation-denied': 0xe1,
   loop: 0xe0,
   expired: 0x80,

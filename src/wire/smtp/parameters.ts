@@ -13,6 +13,8 @@ export interface Offered {
   readonly binary?: boolean | undefined
   /** AUTH (RFC 4954 §5). */
   readonly auth?: boolean | undefined
+  /** DELIVERBY: the least time with R (RFC 2852 §2). */
+  readonly deliverBySeconds?: number | undefined
   /** FUTURERELEASE: the longest hold (RFC 4865 §3). */
   readonly hold?: { readonly maxSeconds: number; readonly now: EpochMs } | undefined
 }
@@ -70,6 +72,8 @@ export function mailParameterFault(
         if (!match) return syntax('BY must be seconds;R or seconds;N')
         if (match[2]?.toUpperCase() === 'R' && Number(match[1]) <= 0)
           return syntax('BY with R needs a time to come')
+        if (match[2]?.toUpperCase() === 'R' && Number(match[1]) < (offered.deliverBySeconds ?? 0))
+          return reply(555, '5.5.4', `BY with R needs ${offered.deliverBySeconds} seconds at least`)
         break
       }
       case 'SMTPUTF8':

@@ -67,6 +67,7 @@ const refusals: Readonly<Record<RefusalReason, readonly [number, string]>> = {
   'reply-charging': [550, '5.7.1'],
   'content-refused': [554, '5.6.1'],
   unconvertible: [554, '5.6.3'],
+  'not-capable': [554, '5.3.3'],
   'too-large': [552, '5.3.4'],
   'adaptation-denied': [554, '5.6.2'],
   privacy: [550, '5.6.0'],

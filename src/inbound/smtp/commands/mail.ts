@@ -22,6 +22,7 @@ export const mail: SmtpCommand = {
       messageOctets: options.limits.messageOctets,
       auth: options.submission !== undefined,
       binary: true,
+      deliverBySeconds: options.limits.deliverBySeconds,
       hold: holds && { maxSeconds: holds.maxSeconds, now: options.now() },
     })
     if (fault) return fault
