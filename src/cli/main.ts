@@ -188,7 +188,7 @@ function mappingCommands(program: Command, run: Runs): void {
     .option('--envelope <file>', 'SMTP envelope of a mail, as JSON')
     .option(...config)
     .option('--fixed', 'clock and ids of the fixtures')
-    .option('--explain', 'say which row of the table wrote what')
+    .option('--explain', 'say which row of the table wrote each field, and by which rules')
     .action(
       run(async (path, o) =>
         (await import('./translate.ts')).translate(path, o, (octets) => process.stdout.write(octets)),

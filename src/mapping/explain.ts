@@ -16,10 +16,13 @@ export function explained<T>(
   for (const name of names()) {
     const left = before.get(name) ?? 0
     if (left > 0) before.set(name, left - 1)
-    else ctx.explain(name, `${row.name} (${row.source})`)
+    else ctx.explain(name, rowShown(row))
   }
   return result
 }
+
+/** A row as it is told of. */
+export const rowShown = ({ name, source }: Pick<Element, 'name' | 'source'>): string => `${name} (${source})`
 
 /** Rows that are no information element. */
 export const otherRows = {

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
+import { findCases } from '../../src/cli/conform/case-folder.ts'
 import { translate } from '../../src/cli/translate.ts'
+import { Fault } from '../../src/model/fault.ts'
 
 const fixtures = fileURLToPath(new URL('../../fixtures/rfc4356/', import.meta.url))
 const folderOf = (id: string): string =>
@@ -17,16 +19,28 @@ async function run(path: string, options: Parameters<typeof translate>[1]) {
   return { code, octets: Buffer.concat(pieces), text: Buffer.concat(pieces).toString('latin1') }
 }
 
+/** Code and octets, or what is told where it is no message. */
+const ending = (path: string, to: Parameters<typeof translate>[1]['to']) =>
+  run(path, { fixed: true, explain: true, ...(to ? { to } : {}) }).then(
+    ({ code, text }) => ({ code, text }),
+    (error: unknown) => {
+      if (!(error instanceof Fault)) throw error
+      return error.message
+    },
+  )
+
 describe('lemonade translate', () => {
-  test('GEN-001: with --fixed two runs give the same octets', async () => {
-    for (const id of ['S02', 'S08', 'S24', 'S32', 'S69']) {
-      const [first, second] = [
-        await run(folderOf(id), { fixed: true }),
-        await run(folderOf(id), { fixed: true }),
-      ]
-      expect(first.code, id).toBe(0)
-      expect(first.octets.equals(second.octets), id).toBe(true)
-    }
+  test('GEN-001: with --fixed two runs give the same octets, of every case on every carrier', async () => {
+    const cases = findCases([join(fixtures, '..')]).filter((one) => !one.json.matrix)
+    expect(cases.length).toBeGreaterThan(140)
+    let written = 0
+    for (const one of cases)
+      for (const to of [undefined, 'mail', 'mm7', 'mm4', 'mm1'] as const) {
+        const twice = [await ending(one.folder, to), await ending(one.folder, to)]
+        expect(twice[0], `${one.json.id} ${to}`).toEqual(twice[1])
+        if (typeof twice[0] !== 'string' && twice[0]?.code === 0) written++
+      }
+    expect(written).toBeGreaterThan(400)
   })
 
   test('every item: its way out, its envelope, its octets; three groups are three items', async () => {
@@ -47,6 +61,39 @@ describe('lemonade translate', () => {
       'Importance: Priority (RFC 4356 §2.1.3.2.1'.replace('§', Buffer.from('§').toString('latin1')),
     )
     expect(text).toMatch(/MAIL FROM BY: Expiry/)
+  })
+
+  test('--explain leaves no field and no element without a rule that exists, in any case on any carrier', async () => {
+    const rules = JSON.parse(readFileSync(join(fixtures, '../rules.json'), 'utf8')) as { id: string }[]
+    const known = new Set(rules.map((rule) => rule.id))
+    let explained = 0
+    for (const one of findCases([join(fixtures, '..')]).filter((c) => !c.json.matrix))
+      for (const to of [undefined, 'mail', 'mm7', 'mm4', 'mm1'] as const) {
+        const result = await ending(one.folder, to)
+        if (typeof result === 'string') continue
+        for (const item of result.text.split(/^=== \d+ /m).slice(1)) {
+          const [message = '', list] = item.split(/^--- rules$/m)
+          if (list === undefined) continue
+          const lines = list.trim().split('\n')
+          for (const line of lines) {
+            const ids = /^\S.*: .+\(.+\) \[([A-Z0-9, -]+)\]$/.exec(line)?.[1]?.split(', ') ?? []
+            expect(ids.length, `${one.json.id} ${to}: ${line}`).toBeGreaterThan(0)
+            expect(
+              ids.filter((id) => !known.has(id)),
+              line,
+            ).toEqual([])
+          }
+          const names = new Set(lines.map((line) => line.slice(0, line.indexOf(': '))))
+          // As anyone sees them in what was printed.
+          const head = /^\}\n([\s\S]*?)\r\n\r\n/m.exec(message)?.[1] ?? ''
+          const fields = head.split('\r\n').flatMap((line) => /^([!-9;-~]+):/.exec(line)?.[1] ?? [])
+          const body = /<(?:Submit|Deliver)Req[^>]*>(.*)<\/(?:Submit|Deliver)Req>/s.exec(message)?.[1] ?? ''
+          const elements = body.replace(/<(\w+)([^>]*[^/])?>.*?<\/\1>/gs, '<$1/>').match(/(?<=<)\w+/g) ?? []
+          for (const name of [...fields, ...elements]) expect(names, `${one.json.id} ${to}`).toContain(name)
+          explained += fields.length + elements.length
+        }
+      }
+    expect(explained).toBeGreaterThan(4000)
   })
 
   test('--to: each carrier, and what is written as MM1 is read again', async () => {

@@ -15,6 +15,7 @@ import { writeField } from '../../wire/mime/write-header.ts'
 import { writeMm7 } from '../../wire/mm7/write.ts'
 import { type EnvelopeJson, pathJson } from '../conform/envelopes.ts'
 import { writeHttp } from '../conform/http-octets.ts'
+import { explainMail, explainMm1, explainMm7, type Told } from './explanation.ts'
 import type { Accepted } from './input.ts'
 
 export type Carrier = 'mail' | 'mm7' | 'mm4' | 'mm1'
@@ -24,7 +25,7 @@ export interface Written {
   readonly envelope?: EnvelopeJson | undefined
   readonly octets?: Buffer | undefined
   readonly refused?: Refusal | undefined
-  /** `what: rule, source` of each field and parameter. */
+  /** `what: row (source) [rules]` of each field, parameter and element. */
   readonly explained: readonly string[]
 }
 
@@ -58,12 +59,13 @@ export function writeItems(
     else routed.push({ index, recipient, target })
   }
   const written = groupsOf(message, routed, limitOf).map((group, n) => {
-    const explained: string[] = []
+    const told: [string, string][] = []
     const ctx: MappingContext = {
       ...options.contextOf(String(n)),
-      explain: (what, rule) => explained.push(`${what}: ${rule}`),
+      explain: (what, row) => told.push([what, row]),
     }
-    return { target: group.target, explained, ...item(message, mail, group, settings, options, ctx) }
+    const { explain, ...written } = item(message, mail, group, settings, options, ctx)
+    return { target: group.target, explained: explain?.(told) ?? [], ...written }
   })
   return [...written, ...lost]
 }
@@ -79,7 +81,9 @@ function targetOf(to: Carrier, settings: Settings): string {
   return relay === undefined ? 'mx' : `smtp:${relay}`
 }
 
-type Item = Pick<Written, 'envelope' | 'octets' | 'refused'>
+type Item = Pick<Written, 'envelope' | 'octets' | 'refused'> & {
+  readonly explain?: (told: Told) => readonly string[]
+}
 
 function item(
   message: NeutralMessage,
@@ -94,7 +98,7 @@ function item(
   const peer = settings.peers[peerKey]
   if (kind === 'mm1') {
     const pdu = encodeMm1(message, 'm-retrieve-conf', serve, ctx)
-    return isRefusal(pdu) ? { refused: pdu } : { octets: Buffer.from(pdu) }
+    return isRefusal(pdu) ? { refused: pdu } : { octets: Buffer.from(pdu), explain: () => explainMm1(pdu) }
   }
   if (kind.startsWith('mm') && !peer)
     return { refused: { refused: 'temporary', text: `no peer for ${group.target} is configured` } }
@@ -105,7 +109,7 @@ function item(
       ? receivedBySmtp(mail.envelope, message.queueId, settings)
       : receivedWithMms(message, ctx)
     const out = writeMm4Forward(message, serve, { peerKey, peer }, trace, ctx)
-    return isRefusal(out) ? { refused: out } : smtpItem(group.target, out.envelope, out.octets)
+    return isRefusal(out) ? { refused: out } : smtpItem('mm4', group.target, out.envelope, out.octets)
   }
   const extensions = new Map(
     (options.nextHop[peerKey] ?? everything).map((line): [string, string] => {
@@ -117,10 +121,10 @@ function item(
     const addresses = group.members.map((m) => m.recipient.party.raw)
     const trace = writeField('Received', receivedBySmtp(mail.envelope, message.queueId, settings))
     const envelope = passedEnvelope(mail.envelope, addresses, extensions, ctx.now)
-    return smtpItem(group.target, envelope, [Buffer.from(trace, 'latin1'), mail.octets])
+    return smtpItem('passed', group.target, envelope, [Buffer.from(trace, 'latin1'), mail.octets])
   }
   const out = writeMail(message, serve, { extensions }, ctx)
-  return isRefusal(out) ? { refused: out } : smtpItem(group.target, out.envelope, out.octets)
+  return isRefusal(out) ? { refused: out } : smtpItem('mail', group.target, out.envelope, out.octets)
 }
 
 function mm7Item(
@@ -140,10 +144,19 @@ function mm7Item(
     SOAPAction: '""',
     'Content-Length': String(body.length),
   }
-  return { octets: writeHttp(`POST ${url.pathname}${url.search} HTTP/1.1`, fields, body) }
+  return {
+    explain: (told) => explainMm7(target.kind, draft, told),
+    octets: writeHttp(`POST ${url.pathname}${url.search} HTTP/1.1`, fields, body),
+  }
 }
 
-const smtpItem = (via: string, envelope: OutgoingEnvelope, octets: readonly Uint8Array[]): Item => ({
-  envelope: { via, mailFrom: pathJson(envelope.mailFrom), rcptTo: envelope.rcptTo.map(pathJson) },
-  octets: Buffer.concat(octets),
-})
+function smtpItem(
+  carrier: 'mail' | 'mm4' | 'passed',
+  via: string,
+  envelope: OutgoingEnvelope,
+  pieces: readonly Uint8Array[],
+): Item {
+  const shown = { via, mailFrom: pathJson(envelope.mailFrom), rcptTo: envelope.rcptTo.map(pathJson) }
+  const octets = Buffer.concat(pieces)
+  return { envelope: shown, octets, explain: (told) => explainMail(carrier, shown, octets, told) }
+}

@@ -13,7 +13,7 @@ import { readPart } from '../content/read-content.ts'
 import type { MappingContext } from '../context.ts'
 import type { MailDraft, MailSource } from '../element.ts'
 import { elements } from '../elements.ts'
-import { explained, otherRows } from '../explain.ts'
+import { explained, otherRows, rowShown } from '../explain.ts'
 import { resentBlocks } from '../history.ts'
 import { otherField, otherFieldValue } from '../other-fields.ts'
 import { toMailDate } from '../times.ts'
@@ -156,7 +156,7 @@ export function writeMail(
     },
   }
   const utf8Offered = ctx.settings.smtputf8 && hop.extensions.has('SMTPUTF8')
-  for (const field of header) ctx.explain?.(field.name, otherRows.trace.name)
+  for (const field of header) ctx.explain?.(field.name, rowShown(otherRows.trace))
   const names = (): readonly string[] => namesIn(draft)
   for (const element of elements) {
     const refused = explained(ctx, element, names, () => element.mail.write?.(message, draft, ctx))

@@ -19,7 +19,7 @@ import { readPart } from '../content/read-content.ts'
 import type { MappingContext } from '../context.ts'
 import { oneLine, yesNo } from '../element.ts'
 import { elements } from '../elements.ts'
-import { explained, otherRows } from '../explain.ts'
+import { explained, otherRows, rowShown } from '../explain.ts'
 import { mm4AddressField, mm4Host, mm4Parties, mm4Path } from '../mm4-address.ts'
 import { echoed, quoted } from '../mm4-ids.ts'
 import { otherField, otherFieldValue } from '../other-fields.ts'
@@ -147,7 +147,8 @@ export function writeMm4Forward(
       header.push({ name, value: structured.test(name) ? value : encodeUnstructured(value) })
     },
   }
-  for (const field of header) ctx.explain?.(field.name, otherRows.protocol.name)
+  for (const { name } of header)
+    ctx.explain?.(name, rowShown(name === 'Received' ? otherRows.trace : otherRows.protocol))
   const names = (): readonly string[] => header.map((f) => f.name)
   for (const element of elements) {
     const refused = explained(ctx, element, names, () => element.mm4?.write?.(message, draft, ctx))
