@@ -1,26 +1,40 @@
-/** A program: translates one message of about 50 MiB, `to-mms` or `to-mail`, and prints what that took, as JSON. */
+/** A program: translates one message of about 50 MiB by the way that it is told, and prints what that took, as JSON. */
 import { bundledSettings } from '../../src/cli/conform/case-folder.ts'
 import { fixtureIds } from '../../src/cli/conform/fixture-ids.ts'
 import { readMail, writeMail } from '../../src/mapping/carriers/mail.ts'
+import { decodeMm1 } from '../../src/mapping/carriers/mm1.ts'
+import { encodeMm1 } from '../../src/mapping/carriers/mm1-write.ts'
+import { readMm4Forward, writeMm4Forward } from '../../src/mapping/carriers/mm4.ts'
 import { readMm7Message, writeMm7Request } from '../../src/mapping/carriers/mm7.ts'
-import { isRefusal } from '../../src/model/refusal.ts'
+import type { NeutralMessage } from '../../src/model/neutral.ts'
+import { isRefusal, type Refusal } from '../../src/model/refusal.ts'
 import type { Settings } from '../../src/model/settings.ts'
+import { encodePdu } from '../../src/wire/mm1/encode.ts'
 import { readMm7 } from '../../src/wire/mm7/read.ts'
 import { element, schemaNamespace, writeMm7 } from '../../src/wire/mm7/write.ts'
 
 const bundled = bundledSettings()
-const { mmsc, vasp1 } = bundled.peers
+const { mmsc, vasp1, opb } = bundled.peers
 const peer = { ...mmsc!, maxSize: 100 * 1_048_576 }
-const settings: Settings = { ...bundled, peers: { ...bundled.peers, mmsc: peer, vasp1: vasp1! } }
+const mm4Peer = { ...opb!, maxSize: 100 * 1_048_576 }
+const settings: Settings = {
+  ...bundled,
+  peers: { ...bundled.peers, mmsc: peer, vasp1: vasp1!, opb: mm4Peer },
+}
 const now = Date.parse(bundled.clock)
 const ctx = { settings, now, ids: fixtureIds('gw.mms.example.net').of('Q-0001', '') }
 const sum = (chunks: readonly Uint8Array[]): number => chunks.reduce((n, c) => n + c.length, 0)
 
-/** Mail with a video in base64. */
-function mail(octets: number): Buffer {
+const taken = <T>(value: T): Exclude<T, Refusal> => {
+  if (isRefusal(value as Refusal)) throw new Error((value as Refusal).text)
+  return value as Exclude<T, Refusal>
+}
+
+/** Mail with a video in base64; `fields` stand on top. */
+function mail(octets: number, fields = ''): Buffer {
   const line = Buffer.from(`${'AAAA'.repeat(19)}\r\n`)
   const head = Buffer.from(
-    'From: alice@example.org\r\nTo: +12025550123@mms.example.net\r\nSubject: large\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nHi\r\n--b\r\nContent-Type: video/3gpp\r\nContent-Transfer-Encoding: base64\r\n\r\n',
+    `${fields}From: alice@example.org\r\nTo: +12025550123@mms.example.net\r\nSubject: large\r\nDate: Tue, 5 Mar 2024 10:15:00 +0000\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nHi\r\n--b\r\nContent-Type: video/3gpp\r\nContent-Transfer-Encoding: base64\r\n\r\n`,
   )
   const tail = Buffer.from('--b--\r\n')
   const made = Buffer.alloc(head.length + Math.floor(octets / line.length) * line.length + tail.length, line)
@@ -31,20 +45,57 @@ function mail(octets: number): Buffer {
   return made
 }
 
-function toMms(octets: Buffer): number {
-  const path = '+12025550123@mms.example.net'
-  const envelope = {
-    session: { peer: null, ehlo: 'x', ip: '127.0.0.1', port: 25, auth: null, tls: false, esmtp: true },
-    receivedAt: now / 1000,
-    mailFrom: { path: 'alice@example.org', params: {} },
-    rcptTo: [{ path, params: {} }],
-  }
-  const message = readMail(octets, envelope, { queueId: 'Q-0001' }, ctx)
-  if (isRefusal(message)) throw new Error(message.text)
-  const draft = writeMm7Request(message, [0], { kind: 'mm7-submit', peerKey: 'mmsc', peer }, ctx)
-  if (isRefusal(draft)) throw new Error(draft.text)
-  return sum(writeMm7(draft).body)
+const mm4Fields =
+  'X-Mms-3GPP-MMS-Version: 6.3.0\r\nX-Mms-Message-Type: MM4_forward.REQ\r\nX-Mms-Transaction-ID: "t"\r\nX-Mms-Message-ID: "m"\r\n'
+
+const envelope = {
+  session: { peer: null, ehlo: 'x', ip: '127.0.0.1', port: 25, auth: null, tls: false, esmtp: true },
+  receivedAt: now / 1000,
+  mailFrom: { path: 'alice@example.org', params: {} },
+  rcptTo: [{ path: '+12025550123@mms.example.net', params: {} }],
 }
+const fromMail = (octets: Buffer) => taken(readMail(octets, envelope, { queueId: 'Q-0001' }, ctx))
+
+function toMms(octets: Buffer): number {
+  const target = { kind: 'mm7-submit', peerKey: 'mmsc', peer } as const
+  return sum(writeMm7(taken(writeMm7Request(fromMail(octets), [0], target, ctx))).body)
+}
+
+const toMm4 = (octets: Buffer): number =>
+  sum(taken(writeMm4Forward(fromMail(octets), [0], { peerKey: 'opb', peer: mm4Peer }, undefined, ctx)).octets)
+
+const toMm1 = (octets: Buffer): number =>
+  taken(encodeMm1(fromMail(octets), 'm-retrieve-conf', [0], ctx)).length
+
+const fromMm4 = (octets: Buffer): number =>
+  asMail(taken(readMm4Forward(octets, envelope, { queueId: 'Q-0001', peer: 'opb' }, ctx)))
+
+/** A PDU with a video, in one allocation. */
+function pdu(octets: number): Buffer {
+  const content = {
+    contentType: { type: 'video/3gpp', params: [] },
+    body: { kind: 'octets', octets: Buffer.alloc(0) },
+  } as const
+  const headers = {
+    transactionId: 't',
+    version: '1.2',
+    from: '+12025550123/TYPE=PLMN',
+    to: ['alice@example.org'],
+  }
+  const head = encodePdu({ type: 'm-send-req', headers, others: [], content })
+  const made = Buffer.alloc(head.length + octets, 'video')
+  made.set(head)
+  return made
+}
+
+function fromMm1(octets: Buffer): number {
+  const message = taken(decodeMm1(octets, { queueId: 'Q-0001', receivedAt: now / 1000 }, ctx))
+  if (message.kind !== 'message') throw new Error(message.kind)
+  return asMail(message)
+}
+
+const asMail = (message: NeutralMessage): number =>
+  sum(taken(writeMail(message, [0], { extensions: new Map() }, ctx)).octets)
 
 /** A DeliverReq with a video as it is. */
 function deliver(octets: number): { contentType: string; body: Buffer } {
@@ -78,22 +129,39 @@ function deliver(octets: number): { contentType: string; body: Buffer } {
 
 function toMail({ contentType, body }: { contentType: string; body: Buffer }): number {
   const from = { peer: 'mmsc', ip: '127.0.0.1', queueId: 'Q-0001', receivedAt: now }
-  const message = readMm7Message(readMm7(contentType, body), from, ctx)
-  if (isRefusal(message)) throw new Error(message.text)
-  const out = writeMail(message, [0], { extensions: new Map() }, ctx)
-  if (isRefusal(out)) throw new Error(out.text)
-  return sum(out.octets)
+  return asMail(taken(readMm7Message(readMm7(contentType, body), from, ctx)))
+}
+
+interface Way {
+  make(octets: number): Buffer
+  translate(octets: Buffer): number
+}
+let deliverType = ''
+const ways: Readonly<Record<string, Way>> = {
+  'to-mms': { make: mail, translate: toMms },
+  'to-mm4': { make: mail, translate: toMm4 },
+  'to-mm1': { make: mail, translate: toMm1 },
+  'to-mail': {
+    make(octets) {
+      const made = deliver(octets)
+      deliverType = made.contentType
+      return made.body
+    },
+    translate: (body) => toMail({ contentType: deliverType, body }),
+  },
+  'from-mm4': { make: (octets) => mail(octets, mm4Fields), translate: fromMm4 },
+  'from-mm1': { make: pdu, translate: fromMm1 },
 }
 
 const size = 50 * 1_048_576
-const isToMms = process.argv[2] === 'to-mms'
+const way = ways[process.argv[2] ?? '']
+if (!way) throw new Error(`one of ${Object.keys(ways).join(', ')}`)
 // The code itself is in memory before the measuring.
-if (isToMms) toMms(mail(100_000))
-else toMail(deliver(100_000))
-const source = isToMms ? { contentType: '', body: mail(size) } : deliver(size)
+way.translate(way.make(100_000))
+const source = way.make(size)
 const before = process.resourceUsage().maxRSS * 1024
 const begun = performance.now()
-const written = isToMms ? toMms(source.body) : toMail(source)
+const written = way.translate(source)
 const ms = Math.round(performance.now() - begun)
 const grown = process.resourceUsage().maxRSS * 1024 - before
-process.stdout.write(`${JSON.stringify({ octets: source.body.length, written, grown, ms })}\n`)
+process.stdout.write(`${JSON.stringify({ octets: source.length, written, grown, ms })}\n`)

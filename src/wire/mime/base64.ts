@@ -11,15 +11,45 @@ const viewOf = (octets: Uint8Array): Buffer =>
 export function decodeBase64(body: Uint8Array): Uint8Array {
   // Node's decoder passes over line ends, but takes "-" and "_" for alphabet and stops at the first "=".
   const octets = viewOf(body)
-  const text = octets.toString('latin1')
   const padding = octets.indexOf(pad)
   const isPlain =
-    (padding < 0 || !/[A-Za-z0-9+/]/.test(text.slice(padding))) &&
+    (padding < 0 || !/[A-Za-z0-9+/]/.test(octets.toString('latin1', padding))) &&
     !octets.includes(minus) &&
     !octets.includes(underscore)
+  if (isPlain && octets.length > smallOctets) return inBlocks(octets)
+  const text = octets.toString('latin1')
   if (isPlain) return Buffer.from(text, 'base64')
   const pieces = text.replace(/[^A-Za-z0-9+/=]/g, '').split(/=+/)
   return Buffer.concat(pieces.map((piece: string) => Buffer.from(piece, 'base64')))
+}
+
+/** What is larger is decoded a block at a time: never all of it as text, and texts so short that they are soon collected. */
+const smallOctets = 1_048_576
+const blockOctets = 32_768
+
+const notAlphabet = /[^A-Za-z0-9+/]/
+
+function inBlocks(octets: Buffer): Uint8Array {
+  const out = Buffer.allocUnsafeSlow(Math.ceil((octets.length * 3) / 4))
+  let length = 0
+  let rest = ''
+  for (let at = 0; at < octets.length; at += blockOctets) {
+    const text = octets.toString('latin1', at, Math.min(octets.length, at + blockOctets))
+    // Line ends alone are passed over quickly; the decoder's count shows whether there was anything else.
+    let characters = rest + text.replaceAll('\r\n', '')
+    let whole = characters.length - (characters.length % 4)
+    let written = out.write(characters.slice(0, whole), length, 'base64')
+    if (written !== (whole / 4) * 3 || notAlphabet.test(characters.slice(whole))) {
+      characters = rest + text.replace(/[^A-Za-z0-9+/]+/g, '')
+      whole = characters.length - (characters.length % 4)
+      written = out.write(characters.slice(0, whole), length, 'base64')
+    }
+    length += written
+    // Whole groups of four; the others wait for the next block.
+    rest = characters.slice(whole)
+  }
+  length += out.write(rest, length, 'base64')
+  return out.subarray(0, length)
 }
 
 /** Reused: what is decoded only to be counted, some lines at a time. */

@@ -81,7 +81,11 @@ function decode(reader: Reader, headers: Record<string, unknown>, budget: Budget
 }
 
 function readBody(reader: Reader, type: string, depth: number, budget: Budget): Mm1Body {
-  if (!isMultipart(type)) return { kind: 'octets', octets: Uint8Array.from(reader.take(reader.left)) }
+  if (!isMultipart(type)) {
+    // A view: a PDU may be as large as a message.
+    const { buffer, byteOffset, length } = reader.take(reader.left)
+    return { kind: 'octets', octets: new Uint8Array(buffer, byteOffset, length) }
+  }
   if (depth >= budget.limits.depth) throw corrupt('multiparts are nested too deep')
   const parts: Mm1Part[] = []
   // No multipart has parts of no octets: a great number without the octets for it is a lie.

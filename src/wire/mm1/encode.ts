@@ -32,7 +32,7 @@ function writeBody(body: Mm1Body, writer: Writer): void {
     writeHeader(part, header)
     const data = new Writer()
     writeBody(part.body, data)
-    writer.uintvar(header.length).uintvar(data.length).octets(header.whole()).octets(data.whole())
+    writer.uintvar(header.length).uintvar(data.length).all(header).all(data)
   }
 }
 

@@ -16,6 +16,13 @@ export class Writer {
     return this
   }
 
+  /** What another writer holds, without a copy of it. */
+  all(other: Writer): this {
+    for (const piece of other.#pieces) this.#pieces.push(piece)
+    this.#length += other.#length
+    return this
+  }
+
   octet(value: number): this {
     return this.octets(Uint8Array.of(value & 0xff))
   }
@@ -51,7 +58,7 @@ export class Writer {
     write(inner)
     if (inner.length < 31) this.octet(inner.length)
     else this.octet(31).uintvar(inner.length)
-    return this.octets(inner.whole())
+    return this.all(inner)
   }
 
   text(value: string): this {

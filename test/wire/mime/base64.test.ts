@@ -25,6 +25,26 @@ test('RFC 2045 §6.8: lines of 76 at every length; what is written is tidy and i
   expect(tidyBase64(base64Lines(large))).toBe(true)
 })
 
+test('RFC 2045 §6.8: what is decoded in blocks is what is decoded at once, however it is broken up', () => {
+  const octets = Buffer.from(Array.from({ length: 1_400_003 }, (_, i) => (i * 7919) >> (i % 5)))
+  const text = octets.toString('base64')
+  const broken = (every: number, by: string): string =>
+    (text.match(new RegExp(`.{1,${every}}`, 'g')) ?? []).join(by)
+  for (const [every, by] of [
+    [76, '\r\n'],
+    [76, '\n'],
+    [61, '\r\n'],
+    [7, ' \t'],
+    [5001, '!\r\n'],
+    [1_000_000_000, ''],
+  ] as const) {
+    const source = broken(every, by)
+    expect(Buffer.from(decodeBase64(Buffer.from(source))).equals(octets), `${every} ${by}`).toBe(true)
+    const unpadded = Buffer.from(source.replace(/=+$/, ''))
+    expect(Buffer.from(decodeBase64(unpadded)).equals(octets), `${every} ${by}`).toBe(true)
+  }
+})
+
 test('CNT-008: only what mail can carry as it is goes through undecoded', () => {
   const tidy = base64Lines(Buffer.alloc(200, 'abc')).toString('latin1')
   for (const spoilt of [
