@@ -41,7 +41,7 @@ describe('lemonade translate', () => {
         if (typeof twice[0] !== 'string' && twice[0]?.code === 0) written++
       }
     expect(written).toBeGreaterThan(400)
-  })
+  }, 120_000)
 
   test('every item: its way out, its envelope, its octets; three groups are three items', async () => {
     const { text } = await run(folderOf('S24'), { fixed: true })
@@ -94,7 +94,7 @@ describe('lemonade translate', () => {
         }
       }
     expect(explained).toBeGreaterThan(4000)
-  })
+  }, 120_000)
 
   test('--to: each carrier, and what is written as MM1 is read again', async () => {
     const file = join(temp, 'pdu.hex')
