@@ -19,6 +19,9 @@ export function createIds(host: string, now: () => EpochMs = Date.now): IdSource
 /** Eight letters and digits that sort as the time does, until 2059. */
 const stamp = (at: EpochMs): string => Math.max(0, Math.floor(at)).toString(36).padStart(8, '0')
 
+/** The time that a queue id begins with: what is looked for by an id of the message lies together too. */
+const stampOf = (queueId: string): string => /^([0-9a-z]{8})[0-9A-Za-z]{16}$/.exec(queueId)?.[1] ?? ''
+
 function derived(queueId: string, scope: string, host: string): Ids {
   const counters = new Map<string, number>()
   const next = (kind: string): string => {
@@ -28,8 +31,8 @@ function derived(queueId: string, scope: string, host: string): Ids {
   }
   return {
     transactionId: () => next('transaction'),
-    messageId: () => `<${next('message')}@${host}>`,
-    mmsMessageId: () => next('mms'),
+    messageId: () => `<${stampOf(queueId)}${next('message')}@${host}>`,
+    mmsMessageId: () => `${stampOf(queueId)}${next('mms')}`,
     contentId: () => `<${next('part')}@${host}>`,
     boundary: () => `b${next('boundary')}`,
   }

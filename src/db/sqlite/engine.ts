@@ -5,16 +5,17 @@ import { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import type { Credentials, Directory, ScramVerifiers } from '../../auth/credentials.ts'
 import type { SessionTokens, TokenLimits } from '../../auth/session-tokens.ts'
-import { Fault } from '../../model/fault.ts'
+import { asFault, Fault } from '../../model/fault.ts'
 import type { Spool } from '../../queue/spool.ts'
 import type { AccountChange, MailStore } from '../../store/store.ts'
 import { createAccounts } from './accounts.ts'
 import { authSecret } from './auth-secret.ts'
 import { type CompactionTimes, compactionTimes } from './compaction-times.ts'
 import { lockFolder } from './folder-lock.ts'
+import { Outbox } from './outbox.ts'
 import { createPasswords, type Derive } from './passwords.ts'
 import { ReaderThread } from './reader-thread.ts'
-import type { WriteBatch, WriteBody, WriteRequest } from './requests.ts'
+import type { WriteBatch, WriteBody } from './requests.ts'
 import { SegmentReader } from './segments.ts'
 import { createSessionTokens } from './session-tokens.ts'
 import { createSpool } from './spool.ts'
@@ -178,6 +179,7 @@ class Writer {
   readonly ready: Promise<void>
   readonly failed: Promise<Fault>
   readonly #worker: Worker
+  readonly #outbox: Outbox
   /** In the order in which they were asked. */
   readonly #waiting = new Map<number, Waiting>()
   readonly #watchers = new Map<number | 'all', Set<(change: AccountChange) => void>>()
@@ -188,6 +190,10 @@ class Writer {
 
   constructor(worker: Worker) {
     this.#worker = worker
+    this.#outbox = new Outbox(worker, ({ id }, error) => {
+      this.#waiting.get(id)?.reject(asFault(error))
+      this.#waiting.delete(id)
+    })
     let fail: (fault: Fault) => void = () => {}
     this.failed = new Promise((resolve) => {
       fail = resolve
@@ -249,17 +255,12 @@ class Writer {
     if (this.#ended) return Promise.reject(this.#ended)
     return new Promise<T>((resolve, reject) => {
       const id = this.#next++
-      const request: WriteRequest = { id, body, octets }
-      // First: what cannot be handed over is never waited for.
-      this.#worker.postMessage(
-        request,
-        octets.map((o) => o.buffer as ArrayBuffer),
-      )
       this.#waiting.set(id, {
         resolve: resolve as (value: never) => void,
         reject,
         since: performance.now(),
       })
+      this.#outbox.put({ id, body, octets })
     })
   }
 
@@ -278,6 +279,7 @@ class Writer {
     if (this.#ended) return
     await new Promise<void>((resolve) => {
       this.#closed = resolve
+      this.#outbox.flush()
       this.#worker.postMessage('close')
     })
     this.#ended ??= new Fault('unavailable', 'the store is closed')

@@ -65,7 +65,7 @@ const dueQueue = new DueQueue(sql)
 const expungedRuns = new ExpungedRuns(sql)
 let waiting: WriteRequest[] = []
 
-port.on('message', (message: WriteRequest | 'close') => {
+port.on('message', (message: readonly WriteRequest[] | 'close') => {
   if (message === 'close') {
     flush()
     segments.close()
@@ -74,7 +74,7 @@ port.on('message', (message: WriteRequest | 'close') => {
     port.close()
     return
   }
-  waiting.push(message)
+  waiting.push(...message)
   flush()
 })
 
@@ -87,7 +87,7 @@ function flush(): void {
       setImmediate(() => port?.emit('message', 'close'))
       break
     }
-    waiting.push(next.message as WriteRequest)
+    waiting.push(...(next.message as readonly WriteRequest[]))
   }
   while (waiting.length > 0) {
     let octets = 0
