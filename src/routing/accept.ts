@@ -25,6 +25,7 @@ import type { Mm7Message } from '../wire/mm7/message.ts'
 import { readMm7 } from '../wire/mm7/read.ts'
 import { createChanges } from './changes.ts'
 import { groupsOf, type Routed } from './groups.ts'
+import { createHops } from './hops.ts'
 import { linked, linkedIdFor } from './linked.ts'
 import { createMailReports } from './mail-reports.ts'
 import { createMm4Acceptor } from './mm4.ts'
@@ -157,6 +158,7 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
     await spool.enqueue([entry])
   }
 
+  const hops = createHops()
   const mmsReport = createMmsReports(options, ways, context)
   const mm4 = createMm4Acceptor({
     ...options,
@@ -164,6 +166,7 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
     idle: options.idle ?? (async () => {}),
     context,
     wayOf: ways.of,
+    hops,
     copies: (message, routed, now) => copies(message, routed, now, undefined),
     report: mmsReport,
   })
@@ -214,6 +217,8 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
         if (!recipient.serve) continue
         const way = await ways.of(recipient.party, sourceOf(envelope.session, settings))
         if (isRefusal(way)) return way
+        const loop = hops.crossing(read, recipient.party, way.target, now)
+        if (loop) return loop
         routed.push({ index, recipient, ...way })
       }
       const refused = refusedByAll(read, routed, context(queueId, now))
@@ -265,8 +270,11 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
       const refused: Refusal[] = []
       for (const [index, recipient] of served) {
         const way = await ways.of(recipient.party, { peer: from.peer, relay: mayRelay })
-        if (isRefusal(way)) refused.push({ ...way, address: recipient.party.raw })
-        else routed.push({ index, recipient, ...way })
+        const loop = isRefusal(way)
+          ? way
+          : hops.crossing(message, recipient.party, way.target, from.receivedAt)
+        if (loop) refused.push({ ...loop, address: recipient.party.raw })
+        else if (!isRefusal(way)) routed.push({ index, recipient, ...way })
       }
       if (routed.length === 0) {
         const codes = new Set(refused.map((r) => mm7StatusOf[r.refused]))

@@ -24,6 +24,7 @@ import type { EpochMs } from '../model/units.ts'
 import { answeredText, type Mm4Answers, waitingOf } from '../queue/mm4-answers.ts'
 import type { Spool } from '../queue/spool.ts'
 import type { Routed } from './groups.ts'
+import type { Hops } from './hops.ts'
 import type { AcceptMmsReport } from './mms-reports.ts'
 import { mmsReportEntry } from './report-entries.ts'
 
@@ -37,6 +38,7 @@ export interface Mm4Surroundings {
   /** Resolves when the outcome of a delivery's last attempt is written (Runner.idle). */
   readonly idle: (deliveryId: number) => Promise<void>
   readonly context: (queueId: string, now: EpochMs) => MappingContext
+  readonly hops: Hops
   readonly wayOf: (
     party: Party,
     source: { readonly peer: string | null; readonly relay: boolean },
@@ -116,8 +118,9 @@ export function createMm4Acceptor(around: Mm4Surroundings): Mm4Acceptor {
     for (const [index, recipient] of message.recipients.entries()) {
       if (!recipient.serve) continue
       const way = await around.wayOf(recipient.party, { peer: peerKey, relay: peer.mailOut === true })
-      if (isRefusal(way)) failed.push({ party: recipient.party, why: way })
-      else routed.push({ index, recipient, ...way })
+      const loop = isRefusal(way) ? way : around.hops.crossing(message, recipient.party, way.target, now)
+      if (loop) failed.push({ party: recipient.party, why: loop })
+      else if (!isRefusal(way)) routed.push({ index, recipient, ...way })
     }
     const [first] = failed
     if (routed.length === 0 && first)
