@@ -1,7 +1,7 @@
 /** The key table and the sections of URLAUTH, from the mailbox store: for URLFETCH and for BURL. */
 import type { AsciiForm, MessageDigest, PartRange } from '../model/message-digest.ts'
 import type { MailStore, Message } from '../store/store.ts'
-import { decodeTransfer } from '../wire/mime/decode-transfer.ts'
+import { decodedStream, windowOf } from '../wire/mime/decode-stream.ts'
 import {
   enclosedStructure,
   headerStructure,
@@ -84,17 +84,28 @@ async function decodedSection(
   const leaf = leafOf(message, section)
   // Messages, multiparts and headers have identity encodings only (RFC 2045 §6.4).
   if (!leaf) return storedSection(store, message, what)
-  const body = await store.readBlob(message.blob, { start: leaf.bodyStart, end: leaf.bodyEnd })
-  const decoded = decodeTransfer(leaf, body)
-  if (!decoded) return 'undecodable'
-  const measure = new Measure().add(decoded)
+  const range = { start: leaf.bodyStart, end: leaf.bodyEnd }
+  const open = (): AsyncIterable<Uint8Array> | undefined =>
+    decodedStream(leaf, store.streamBlob(message.blob, range))
   const start = partial?.start ?? 0
-  const octets = partial
-    ? decoded.subarray(start, partial.octets === undefined ? undefined : start + partial.octets)
-    : decoded
+  const end = partial?.octets === undefined ? Number.POSITIVE_INFINITY : start + partial.octets
+  const all = open()
+  if (!all) return 'undecodable'
+  // What has to be told first: parts are decoded twice, and never held whole.
+  const measure = new Measure()
+  let at = 0
+  let octets = 0
+  let hasNul = false
+  for await (const piece of all) {
+    measure.add(piece)
+    const within = piece.subarray(Math.max(0, start - at), Math.max(0, end - at))
+    at += piece.length
+    octets += within.length
+    hasNul ||= within.includes(0)
+  }
   return {
-    octets: octets.length,
-    open: () => chunks({ size: octets.length, content: octets }),
+    octets,
+    open: () => windowOf(open() ?? nothing(), start, end),
     bodyPartStructure: async () =>
       withIdentityEncoding(
         (await structureOf(store, message, section, what.asciiHeaders ? message.digest.ascii : undefined)) ??
@@ -102,7 +113,7 @@ async function decodedSection(
         measure.result,
       ),
     converted: false,
-    hasNul: octets.includes(0),
+    hasNul,
   }
 }
 
@@ -146,3 +157,5 @@ async function* chunks({ content }: SectionOctets): AsyncIterable<Uint8Array> {
   if (content instanceof Uint8Array) yield content
   else yield* content
 }
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}

@@ -1,9 +1,9 @@
 /** BINARY[...], BINARY.PEEK[...], BINARY.SIZE[...] (RFC 3516 §4): a part without its transfer encoding. */
-import type { PartRange } from '../../model/message-digest.ts'
 import type { Message } from '../../store/store.ts'
 import { collected, sectionOctets } from '../../urlauth/section-octets.ts'
 import { type Partial, partialSpec, sectionPart } from '../../wire/imap/section.ts'
 import type { CommandInput } from '../../wire/imap/tokens.ts'
+import { decodedStream, windowOf } from '../../wire/mime/decode-stream.ts'
 import { decodeTransfer } from '../../wire/mime/decode-transfer.ts'
 import { partAt } from '../../wire/mime/section.ts'
 import { coded } from '../response-for.ts'
@@ -25,8 +25,18 @@ function item(input: CommandInput, seen: boolean): FetchItem {
     digest: ['detail', 'ascii'],
     seen,
     async load(message, session) {
-      const octets = await decodedPart(message, session, section.part)
-      return octets === undefined ? { text: `${label} NIL` } : binaryValue(label, windowOf(octets, partial))
+      const decoded = await decodedPart(message, session, section.part)
+      if (decoded === undefined) return { text: `${label} NIL` }
+      if (decoded instanceof Uint8Array) return binaryValue(label, cutTo(decoded, partial))
+      const { start, end } = rangeOf(partial)
+      // The size and whether there is a NUL are told first: large parts are decoded twice, and never held whole.
+      const { size, hasNul } = await measured(windowOf(decoded(), start, end))
+      return size === 0
+        ? { text: `${label} ""` }
+        : {
+            text: `${label} ${hasNul ? '~' : ''}{${size}}\r\n`,
+            stream: { size, content: windowOf(decoded(), start, end) },
+          }
     },
   }
 }
@@ -40,8 +50,9 @@ export function binarySizeItem(input: CommandInput): FetchItem {
     label,
     digest: ['detail', 'ascii'],
     async load(message, session) {
-      const octets = await decodedPart(message, session, section.part)
-      return { text: `${label} ${octets?.length ?? 0}` }
+      const decoded = await decodedPart(message, session, section.part)
+      const size = typeof decoded === 'function' ? (await measured(decoded())).size : (decoded?.length ?? 0)
+      return { text: `${label} ${size}` }
     },
   }
 }
@@ -52,30 +63,64 @@ export const binaryValue = (label: string, octets: Uint8Array): ItemValue =>
     ? { text: `${label} ""` }
     : { text: `${label} ${octets.includes(0) ? '~' : ''}{${octets.length}}\r\n`, octets }
 
-function windowOf(octets: Uint8Array, partial: Partial | undefined): Uint8Array {
-  return partial ? octets.subarray(partial.start, partial.start + partial.octets) : octets
+const rangeOf = (partial: Partial | undefined): { readonly start: number; readonly end: number } =>
+  partial
+    ? { start: partial.start, end: partial.start + partial.octets }
+    : { start: 0, end: Number.POSITIVE_INFINITY }
+
+function cutTo(octets: Uint8Array, partial: Partial | undefined): Uint8Array {
+  const { start, end } = rangeOf(partial)
+  return octets.subarray(start, Math.min(end, octets.length))
 }
 
-/** undefined: there is no such part (BI-15). @throws Fault 'content-refused' for an encoding that nobody knows (BI-04) */
+async function measured(
+  pieces: AsyncIterable<Uint8Array>,
+): Promise<{ readonly size: number; readonly hasNul: boolean }> {
+  let size = 0
+  let hasNul = false
+  for await (const piece of pieces) {
+    size += piece.length
+    hasNul ||= piece.includes(0)
+  }
+  return { size, hasNul }
+}
+
+/** Encoded parts up to that size are decoded once, in memory. */
+const inMemoryOctets = 262_144
+
+/**
+ * The octets, or how to have them read and decoded in pieces, as often as it is called. undefined: there is no such part
+ * (BI-15).
+ * @throws Fault 'content-refused' for an encoding that nobody knows (BI-04)
+ */
 async function decodedPart(
   message: Message,
   session: Session,
   numbers: readonly number[],
-): Promise<Uint8Array | undefined> {
+): Promise<Uint8Array | (() => AsyncIterable<Uint8Array>) | undefined> {
   const form = shownForm(message, session)
   const section = { part: numbers }
-  const found = await sectionOctets(session.services.store, message, section, undefined, form)
-  const octets = found && (await collected(found))
+  const { store } = session.services
+  const found = await sectionOctets(store, message, section, undefined, form)
+  if (!found) return undefined
   // The whole message is octets as it stands (BI-08).
-  if (!octets || numbers.length === 0) return octets
-  const part = partAt((form ?? message.digest).structure, numbers)
-  return part && decodePart(part, octets)
+  const part = numbers.length === 0 ? identity : partAt((form ?? message.digest).structure, numbers)
+  if (!part) return undefined
+  if (found.size <= inMemoryOctets) return decodeTransfer(part, await collected(found)) ?? unknownEncoding()
+  if (!decodedStream(part, nothing())) return unknownEncoding()
+  return async function* () {
+    const { content } = (await sectionOctets(store, message, section, undefined, form)) ?? found
+    yield* decodedStream(part, content instanceof Uint8Array ? once(content) : content) ?? nothing()
+  }
 }
 
-/** @throws Fault 'content-refused' for an encoding that nobody knows */
-export function decodePart(part: PartRange, body: Uint8Array): Uint8Array {
-  const decoded = decodeTransfer(part, body)
-  if (!decoded)
-    throw coded('content-refused', 'the transfer encoding of the part is not known', 'UNKNOWN-CTE')
-  return decoded
+const identity = { type: 'message/rfc822', encoding: 'binary' }
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
+async function* once(octets: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield octets
+}
+
+function unknownEncoding(): never {
+  throw coded('content-refused', 'the transfer encoding of the part is not known', 'UNKNOWN-CTE')
 }
