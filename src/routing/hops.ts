@@ -25,20 +25,36 @@ export interface Hops {
   crossing(message: NeutralMessage, recipient: Party, target: string, now: EpochMs): Refusal | undefined
 }
 
-export function createHops(): Hops {
-  /** When the last few of a kind came, oldest first; the kinds in the order of their last use. */
-  const seen = new Map<string, readonly EpochMs[]>()
-  const recent = (key: string, now: EpochMs): readonly EpochMs[] =>
-    (seen.get(key) ?? []).filter((at) => Math.abs(now - at) < windowMs)
-  const note = (key: string, now: EpochMs): void => {
-    const times = [...recent(key, now), now].slice(-maxCrossings)
-    seen.delete(key)
-    seen.set(key, times)
-    for (const oldest of seen.keys()) {
-      if (seen.size <= maxKeys) break
-      seen.delete(oldest)
+interface Rounds {
+  /** When it crossed and had come back before, the last few, oldest first. */
+  readonly times: readonly EpochMs[]
+  /** Of its last crossing. */
+  readonly order: number
+}
+
+/** The least recently used goes when there are too many. */
+class Recent<T> {
+  readonly #kept = new Map<string, T>()
+
+  get(key: string): T | undefined {
+    return this.#kept.get(key)
+  }
+
+  set(key: string, value: T): void {
+    this.#kept.delete(key)
+    this.#kept.set(key, value)
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= maxKeys) break
+      this.#kept.delete(oldest)
     }
   }
+}
+
+export function createHops(): Hops {
+  const rounds = new Recent<Rounds>()
+  /** Order of the last crossing of a message in a direction. */
+  const crossed = new Recent<number>()
+  let order = 0
   const prints = new WeakMap<NeutralMessage, string>()
   const printOf = (message: NeutralMessage): string => {
     const known = prints.get(message) ?? fingerprint(message)
@@ -53,15 +69,17 @@ export function createHops(): Hops {
       const print = printOf(message)
       const back: Direction = way === 'to-mms' ? 'to-mail' : 'to-mms'
       const own = `${print} ${way} ${addressKey(message.sender)} ${addressKey(recipient)}`
-      const often = recent(own, now).length >= maxCrossings
-      // An alarm that repeats itself crosses one way alone, and is no loop.
-      const comesBack = recent(`${print} ${back}`, now).length >= maxCrossings
-      note(own, now)
-      note(`${print} ${way}`, now)
-      return often && comesBack
+      const before = rounds.get(own)
+      const times = (before?.times ?? []).filter((at) => Math.abs(now - at) < windowMs)
+      // An alarm that repeats itself crosses one way alone, and makes no round.
+      const isRound = before === undefined || (crossed.get(`${print} ${back}`) ?? 0) > before.order
+      order++
+      crossed.set(`${print} ${way}`, order)
+      rounds.set(own, { times: isRound ? [...times, now].slice(-maxCrossings) : times, order })
+      return isRound && times.length >= maxCrossings
         ? refusal(
             'loop',
-            `this message crossed here more than ${maxCrossings} times both ways`,
+            `this message went round through here more than ${maxCrossings} times`,
             recipient.raw,
           )
         : undefined

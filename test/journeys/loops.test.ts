@@ -92,7 +92,8 @@ test('QUE-042: after five rounds 5.4.6 and 3002; other messages pass, and an hou
 test('QUE-042: what repeats itself one way alone is no loop, however often', async () => {
   const { gateway, toMms, toMail } = await between()
   for (let i = 0; i < 20; i++) expect(await toMms('ALARM: door 4')).toMatch(/^250/)
-  expect(await toMail('ALARM: door 4')).toBe(1000)
-  expect(await toMms('ALARM: door 4')).toMatch(/^250/)
-  expect((await gateway.engine.spool.list({ open: false, limit: 100 })).length).toBe(22)
+  // Nor is what comes back in a row: that are two rounds, not twenty.
+  for (let i = 0; i < 8; i++) expect(await toMail('ALARM: door 4')).toBe(1000)
+  for (let i = 0; i < 8; i++) expect(await toMms('ALARM: door 4')).toMatch(/^250/)
+  expect((await gateway.engine.spool.list({ open: false, limit: 100 })).length).toBe(36)
 })
