@@ -20,7 +20,9 @@ test('the tour works as pasted', async (context) => {
     } catch {
       context.skip(`${program} is not installed here`)
     }
-  const file = configFile(testConfig())
+  const config = testConfig()
+  const listen = { ...(config.listen as object), submission: '127.0.0.1:0' }
+  const file = configFile({ ...config, listen })
   const served = await serve(file)
   const port = (address: string): string => String(hostPort(address.replace(/^http:\/\/|\/mm7$/g, '')).port)
   const tour = readme.slice(readme.indexOf('<!-- tour -->'), readme.indexOf('<!-- /tour -->'))
@@ -30,6 +32,7 @@ test('the tour works as pasted', async (context) => {
     .replaceAll('127.0.0.1:8080', `127.0.0.1:${port(served.ready.mm7!)}`)
     .replaceAll('127.0.0.1:2525', `127.0.0.1:${port(served.ready.smtp!)}`)
     .replace(/127\.0\.0\.1(:|', )1143/g, `127.0.0.1$1${port(served.ready.imap!)}`)
+    .replace("127.0.0.1', 1587", `127.0.0.1', ${port(served.ready.submission!)}`)
     .replace(/npx lemonade (queue \w+)/g, `${process.execPath} ${main} $1 --config ${file}`)
   const shell = spawn('bash', ['-eu'], { stdio: ['pipe', 'pipe', 'pipe'] })
   let out = ''
@@ -40,6 +43,7 @@ test('the tour works as pasted', async (context) => {
   expect(out).toMatch(/StatusCode>1000</)
   expect(out).toMatch(/^Subject: =\?utf-8\?Q\?Gr=C3=BC=C3=9Fe\?=\r$/m)
   expect(out).toMatch(/^image\/png 74$/m)
+  expect(out).toMatch(/^BURL \(250, b'2\.6\.0 Queued as /m)
   expect(out).toMatch(/to=mm7-submit:mmsc from=<alice@example\.net> \+12025550123@mms\.example\.net=deferred/)
   expect(out).toMatch(/gave up 1 recipients/)
   expect(out).toMatch(/^Action: failed\r$/m)

@@ -12,6 +12,7 @@ import { decodeBody, fieldValue, scanMessage } from '../wire/mime/scan.ts'
 import { bundledDeliverReq, pictureOctets } from './demo-message.ts'
 import { listeningMmsc } from './demo-mmsc.ts'
 import { firstLiteral, imapDialogue } from './imap-dialogue.ts'
+import { smtpDialogue } from './smtp-dialogue.ts'
 
 type Out = (line: string) => void
 
@@ -29,7 +30,7 @@ export async function demo(out: Out): Promise<number> {
       store: `sqlite:${folder}`,
       log: 'error',
       // Ports that are free: a gateway that runs already is not disturbed.
-      listen: { mm7: any, smtp: any, imap: any, admin: any },
+      listen: { mm7: any, smtp: any, imap: any, submission: any, admin: any },
       peers: {
         mmsc: {
           interface: 'mm7',
@@ -103,7 +104,42 @@ async function tell(gateway: Gateway, submitted: Promise<string>, out: Out): Pro
     out(`   ${found}`)
   }
   if (!submit.includes(number)) return failed('the SubmitReq is for somebody else')
-  out('Both ways work.')
+  return forwarded(gateway, out, failed)
+}
+
+/** RFC 5550 §8.4: what is in the mailbox goes on without coming to the phone. */
+async function forwarded(
+  { addresses, engine }: Gateway,
+  out: Out,
+  failed: (why: string) => false,
+): Promise<boolean> {
+  out('5. Alice forwards the picture to herself without downloading it (BURL)')
+  const rump = `imap://alice%40example.net@localhost.localdomain/INBOX/;UID=1;URLAUTH=submit+alice%40example.net`
+  const said = await imapDialogue(hostPort(addresses.imap ?? ''), [
+    `LOGIN ${address} ${password}`,
+    `GENURLAUTH "${rump}" INTERNAL`,
+  ])
+  const url = /^\* GENURLAUTH "([^"]+)"/m.exec(said)?.[1]
+  if (url === undefined) return failed('IMAP gave no URL')
+  out(`   IMAP: GENURLAUTH <- ${url.slice(0, url.lastIndexOf(':') + 5)}...`)
+  const lines = [
+    'EHLO demo',
+    `AUTH PLAIN ${Buffer.from(`\0${address}\0${password}`).toString('base64')}`,
+    `MAIL FROM:<${address}>`,
+    `RCPT TO:<${address}>`,
+    `BURL ${url} LAST`,
+  ]
+  const answer = (await smtpDialogue(hostPort(addresses.submission ?? ''), lines)).at(-1) ?? ''
+  if (!answer.startsWith('250')) return failed(`submission said ${answer}`)
+  out(`   SMTP: BURL <- ${answer}`)
+  const arrived = await retried(async () => {
+    const account = await engine.directory.find(address)
+    const box = account && (await engine.store.read(account.id, (view) => view.mailbox('INBOX')))
+    return box && box.messages >= 2 ? box.messages : undefined
+  })
+  if (arrived === undefined) return failed('nothing arrived')
+  out('   it is in her mailbox a second time')
+  out('All of it works.')
   return true
 }
 

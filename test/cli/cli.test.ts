@@ -48,12 +48,12 @@ test('a port in use: the message names port, key and remedy; exit 1, no stack', 
   expect(err).not.toMatch(/\n\s+at /)
 })
 
-test('demo: exits 0 and tells all four steps', async () => {
+test('demo: exits 0 and tells all five steps', async () => {
   const { code, out } = await run(['demo'])
   expect(out.split('\n').length).toBeLessThan(30)
   expect(out).toMatch(/MM7 status 1000/)
   expect(out).toMatch(/octet for octet/)
-  expect(out).toMatch(/Both ways work/)
+  expect(out).toMatch(/SMTP: BURL <- 250 2\.6\.0/)
   expect(code).toBe(0)
 })
 
