@@ -1,6 +1,6 @@
 /** The MM7 endpoint: SOAP over HTTP at /mm7 (mapping.md 2.3). */
 import { hash as digest } from 'node:crypto'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { crc32 } from 'node:zlib'
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify'
@@ -14,6 +14,7 @@ import { writeFault } from '../../wire/mm7/write.ts'
 import { child, childText } from '../../wire/mm7/xml.ts'
 import { isKnownOperation, type Mm7Answer, mirrorOf, statusOfFault, versions, writeAnswer } from './answer.ts'
 import { Authenticator } from './authenticate.ts'
+import { answerExpectations, expectsContinue, limitPerIp, Pipelines } from './connections.ts'
 import { Throughput } from './throughput.ts'
 
 export interface Mm7RequestContext {
@@ -99,8 +100,10 @@ export async function createMm7Server(options: Mm7ServerOptions): Promise<Mm7Ser
   const throughput = new Throughput()
   const peerOf = new WeakMap<FastifyRequest, string>()
   const inFlight = new Map<string, Promise<Mm7Answer>>()
+  const pipelines = new Pipelines()
+  const bodyLimit = limits.messageOctets + packagingOctets
   const app = fastify({
-    bodyLimit: limits.messageOctets + packagingOctets,
+    bodyLimit,
     requestTimeout: limits.requestMs,
     connectionTimeout: 0,
     keepAliveTimeout: 75_000,
@@ -117,9 +120,15 @@ export async function createMm7Server(options: Mm7ServerOptions): Promise<Mm7Ser
   })
   app.server.maxConnections = limits.maxConnections
   limitPerIp(app.server, limits.maxPerIp)
+  answerExpectations(app.server)
 
   // What can be refused by the header is refused before the body is read.
   app.addHook('onRequest', async (request, reply) => {
+    const waits = expectsContinue(request.raw)
+    // Whether a refused body still comes, nobody can know.
+    if (waits) reply.header('Connection', 'close')
+    if (!pipelines.begin(request.raw, reply.raw))
+      return reply.code(503).header('Retry-After', '1').header('Connection', 'close').send()
     // Below it stands a login, of a peer that can show no other (QUIRKS 23).
     if (!/^\/mm7(?:\/[^/?]+)?(?:\?|$)/.test(request.url)) return reply.code(404).send()
     if (request.method !== 'POST') return reply.code(405).header('Allow', 'POST').send()
@@ -147,6 +156,11 @@ export async function createMm7Server(options: Mm7ServerOptions): Promise<Mm7Ser
       return reply.code(415).header('Connection', 'close').send()
     if (!isMm7Type(request.headers['content-type'] ?? ''))
       return reply.code(415).header('Connection', 'close').send()
+    if (waits) {
+      if (Number(request.headers['content-length'] ?? 0) > bodyLimit) return reply.code(413).send()
+      reply.removeHeader('Connection')
+      reply.raw.writeContinue()
+    }
     return undefined
   })
   app.removeAllContentTypeParsers()
@@ -325,24 +339,3 @@ function missingElement(message: Mm7Message): string | undefined {
 
 const vaspIdOf = (message: Mm7Message): string | undefined =>
   childText(child(message.body, 'SenderIdentification'), 'VASPID') ?? childText(message.body, 'VASPID')
-
-function limitPerIp(
-  server: { on(event: 'connection', listener: (socket: Socket) => void): unknown },
-  maxPerIp: number,
-): void {
-  const count = new Map<string, number>()
-  server.on('connection', (socket) => {
-    const ip = socket.remoteAddress ?? ''
-    const now = (count.get(ip) ?? 0) + 1
-    if (now > maxPerIp) {
-      socket.destroy()
-      return
-    }
-    count.set(ip, now)
-    socket.once('close', () => {
-      const left = (count.get(ip) ?? 1) - 1
-      if (left > 0) count.set(ip, left)
-      else count.delete(ip)
-    })
-  })
-}
