@@ -7,15 +7,15 @@ import { createAudit } from './audit/audit.ts'
 import { auditedSpool } from './audit/audited-spool.ts'
 import type { AuditTrail } from './audit/trail.ts'
 import { createSaslServices, tokenLimits } from './auth/services.ts'
-import { type Config, hostPort, storeFolder } from './config.ts'
+import { type Config, storeFolder } from './config.ts'
 import { type Engine, openSqlite } from './db/sqlite/engine.ts'
 import { createIds } from './ids.ts'
 import { createImapServer } from './imap/server.ts'
 import { createMm7Server } from './inbound/mm7/server.ts'
 import { createBurlSource } from './inbound/smtp/burl-source.ts'
 import { createSmtpServer, type SmtpServer, type SmtpServerOptions } from './inbound/smtp/server.ts'
+import { listening } from './listening.ts'
 import type { Log } from './log.ts'
-import { Fault } from './model/fault.ts'
 import { speaksFrom } from './model/network.ts'
 import type { IdSource } from './model/providers.ts'
 import { isRefusal } from './model/refusal.ts'
@@ -93,6 +93,7 @@ export function assemble(
     now,
     directory,
     maxRecipients: config.limits.recipients,
+    rates: config.rates,
     remember: (queueId, octets, message) => {
       audited.expect(queueId, message)
       runner.remember(queueId, octets, message)
@@ -369,32 +370,6 @@ async function start(
   })
   const { admin, ...doors } = addresses
   return { addresses: { ...doors, ...(admin === undefined ? {} : { admin }) }, operations }
-}
-
-/** @throws Fault 'in-use' or 'unavailable' that names the port, its key and how to change it */
-async function listening(
-  key: Listener,
-  wanted: string,
-  server: { listen(host: string, port: number): Promise<{ host: string; port: number }> },
-): Promise<{ host: string; port: number }> {
-  const { host, port } = hostPort(wanted)
-  try {
-    return await server.listen(host, port)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    const change = `set listen.${key} in the configuration file to another address, such as ${host}:${port + 10_000 > 65_535 ? 0 : port + 10_000}`
-    if (code === 'EADDRINUSE')
-      throw new Fault('in-use', `port ${port} on ${host} is in use (listen.${key}): ${change}`, {
-        cause: error,
-      })
-    if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
-      throw new Fault(
-        'unavailable',
-        `cannot listen on ${wanted} (listen.${key}, ${code}): ${change}, or give the process the right to it`,
-        { cause: error },
-      )
-    throw error
-  }
 }
 
 /** The peer that speaks SMTP or MM4 from this address. */

@@ -243,6 +243,11 @@ const Config = Type.Object(
         closed,
       ),
     ),
+    /** Recipients a minute; what is absent has no limit (SEC-036). */
+    rates: Type.Object(
+      { perIp: Type.Optional(Count), perSender: Type.Optional(Count), perNumber: Type.Optional(Count) },
+      closed,
+    ),
     /** Who had which message: kept apart from logs (SEC-051). `full` shows numbers and addresses whole. */
     audit: Type.Object(
       {
@@ -363,6 +368,7 @@ export const defaults: Config = {
     tokens: { lifetimeDays: 14, fullLoginDays: 90, clientsPerAccount: 10 },
   },
   accounts: [{ address: 'alice@example.net', password: 'secret' }],
+  rates: {},
   audit: { enabled: true, keepDays: 92, numbers: 'masked' },
   limits: {
     messageOctets: 52_428_800,

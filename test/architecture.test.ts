@@ -27,6 +27,7 @@ const composers = new Set([
   'config.ts',
   'config-checks.ts',
   'tls.ts',
+  'listening.ts',
   'log.ts',
   'ids.ts',
   'cli',

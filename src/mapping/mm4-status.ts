@@ -33,6 +33,7 @@ export const mm4StatusOf: Readonly<Record<RefusalReason, Mm4Status>> = {
   loop: 'Error-service-denied',
   expired: 'Ok',
   'mailbox-full': 'Error-network-problem',
+  'too-many': 'Error-network-problem',
   temporary: 'Error-network-problem',
 }
 

@@ -22,5 +22,6 @@ export const dsnStatusOf: Readonly<Record<RefusalReason, string>> = {
   'operation-denied': '5.7.1',
   loop: '5.4.6',
   expired: '5.4.7',
+  'too-many': '4.7.1',
   temporary: '4.3.0',
 }

@@ -29,6 +29,8 @@ export type RefusalReason =
   | 'operation-denied'
   | 'loop'
   | 'expired'
+  /** More than are taken in a minute (SEC-036). */
+  | 'too-many'
   | 'temporary'
 
 export interface Refusal {

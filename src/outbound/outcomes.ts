@@ -9,6 +9,6 @@ export const allOf = (serve: readonly number[], outcome: Omit<Outcome, 'index'>)
 /** A message that cannot be written for this way out has failed, and its sender is told why. */
 export const refusedOutcomes = (serve: readonly number[], refused: Refusal): Outcome[] =>
   allOf(serve, {
-    state: refused.refused === 'temporary' ? 'deferred' : 'failed',
+    state: refused.refused === 'temporary' || refused.refused === 'too-many' ? 'deferred' : 'failed',
     status: { code: dsnStatusOf[refused.refused], text: refused.text },
   })

@@ -30,6 +30,7 @@ import { linked, linkedIdFor } from './linked.ts'
 import { createMailReports } from './mail-reports.ts'
 import { createMm4Acceptor } from './mm4.ts'
 import { type AcceptMmsReport, createMmsReports } from './mms-reports.ts'
+import { type RateLimits, Rates } from './rates.ts'
 import { mm7StatusOf } from './refusals.ts'
 import { peerOfTarget } from './routes.ts'
 import { createWays, sourceOf, type Ways } from './ways.ts'
@@ -42,6 +43,7 @@ export interface AcceptorOptions {
   readonly now: () => EpochMs
   readonly directory: Directory
   readonly maxRecipients: number
+  readonly rates?: RateLimits | undefined
   readonly remember: (queueId: string, octets: Uint8Array, message: AcceptedMessage | undefined) => void
   readonly wake: () => void
   /** Answers to our MM4 requests, shared with the adapter that waits for them; and Runner.idle. */
@@ -172,6 +174,7 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
   })
   const mailReports = createMailReports(options, ways)
   const changes = createChanges(options, context)
+  const rates = new Rates(options.rates ?? {})
 
   return {
     ways,
@@ -190,7 +193,7 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
       const party = mailParty(address, settings)
       if (isRefusal(party)) return party
       const way = await ways.of(party, sourceOf(session, settings))
-      if (!isRefusal(way)) return { ok: true }
+      if (!isRefusal(way)) return rates.mail(session, mailFrom, party, options.now()) ?? { ok: true }
       // The sender of an MM need not be reachable by mail for reports about it to come back.
       return mailFrom === null && (await spool.originals.isReturnPath(address)) ? { ok: true } : way
     },
@@ -270,11 +273,13 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
       const refused: Refusal[] = []
       for (const [index, recipient] of served) {
         const way = await ways.of(recipient.party, { peer: from.peer, relay: mayRelay })
-        const loop = isRefusal(way)
+        const found = isRefusal(way)
           ? way
-          : hops.crossing(message, recipient.party, way.target, from.receivedAt)
-        if (loop) refused.push({ ...loop, address: recipient.party.raw })
-        else if (!isRefusal(way)) routed.push({ index, recipient, ...way })
+          : (rates.mms(message.sender, recipient.party, from.receivedAt) ??
+            hops.crossing(message, recipient.party, way.target, from.receivedAt) ??
+            way)
+        if (isRefusal(found)) refused.push({ ...found, address: recipient.party.raw })
+        else routed.push({ index, recipient, ...found })
       }
       if (routed.length === 0) {
         const codes = new Set(refused.map((r) => mm7StatusOf[r.refused]))

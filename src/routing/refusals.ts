@@ -22,5 +22,6 @@ export const mm7StatusOf: Readonly<Record<RefusalReason, number>> = {
   'operation-denied': 4007,
   loop: 3002,
   expired: 1000,
+  'too-many': 4006,
   temporary: 4006,
 }

@@ -25,6 +25,7 @@ export const mm1StatusOf: Readonly<Record<RefusalReason, number>> = {
   loop: 0xe0,
   expired: 0x80,
   'mailbox-full': 0xc3,
+  'too-many': 0xc3,
   temporary: 0xc3,
 }
 

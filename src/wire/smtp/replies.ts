@@ -77,6 +77,7 @@ const refusals: Readonly<Record<RefusalReason, readonly [number, string]>> = {
   'operation-denied': [550, '5.7.1'],
   loop: [554, '5.4.6'],
   expired: [550, '5.4.7'],
+  'too-many': [450, '4.7.1'],
   temporary: [451, '4.3.0'],
 }
 
