@@ -110,6 +110,8 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
   // A handshake is not waited for any longer than a login.
   const accept = (socket: Socket): void => {
     socket.setNoDelay(true)
+    // What was sent before the client closed its side is answered; one that goes in the middle of a handshake is gone.
+    socket.allowHalfOpen = true
     const ip = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
     const count = perIp.get(ip) ?? 0
     if (sessions.size >= limits.maxConnections || count >= limits.maxPerIp) {
@@ -165,7 +167,7 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
     urls: services.urls,
     async listen(host, port, { implicitTls = false } = {}) {
       const server: Server = implicitTls
-        ? createTlsServer({ ...tls, handshakeTimeout: limits.preAuthMs, allowHalfOpen: true }, accept)
+        ? createTlsServer({ ...tls, handshakeTimeout: limits.preAuthMs }, accept)
         : createServer({ allowHalfOpen: true }, accept)
       // A handshake that fails is the client's affair.
       server.on('tlsClientError', () => {})
