@@ -8,7 +8,7 @@ import { parseTranscript } from './support/transcript-file.ts'
 
 const folder = new URL('../fixtures/imap/', import.meta.url).pathname
 const files = (readdirSync(folder, { recursive: true }) as string[])
-  .filter((name) => name.endsWith('.txt'))
+  .filter((name) => /^rfc.*\.txt$/.test(name))
   .filter((name) => name.includes(process.env.TRANSCRIPT ?? ''))
   .sort()
 

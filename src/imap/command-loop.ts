@@ -6,7 +6,7 @@ import { bad, type Command, no, type Reply } from './command.ts'
 import { withoutLarge } from './literals.ts'
 import { responseFor } from './response-for.ts'
 import type { Session } from './session.ts'
-import { tellHeldBack } from './sync.ts'
+import { tellHighestModSeq } from './sync.ts'
 
 /** Octets read ahead of the command that runs before the client has to wait. */
 const readAhead = 1_048_576
@@ -255,7 +255,9 @@ export class CommandLoop {
     const expunges = command.expunges ?? 'always'
     try {
       await session.sync(!this.#holds && (expunges === 'always' || (expunges === 'uid-form' && uid)))
-      tellHeldBack(session)
+      // The tagged answer of EXPUNGE and MOVE says it (QR-46, QR-48).
+      if (session.selected && reply.code?.startsWith('HIGHESTMODSEQ')) session.selected.owesModSeq = false
+      tellHighestModSeq(session)
       await session.metadataNews?.tell()
     } catch (error) {
       // What the command did stands, and so does its answer; what changed beside it is told with the next one.

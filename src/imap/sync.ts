@@ -58,15 +58,15 @@ export async function catchUp(session: Session): Promise<void> {
 }
 
 /**
- * Flags were told that are newer than an expunge that was not: a client that is cut off now must ask again. Once it was
- * told, the client may count from the real value again (QR-49).
+ * With QRESYNC: flags were told that are newer than an expunge that was not, so that a client that is cut off now must ask
+ * again; or expunges were told, and the client may count from a value that covers them (QR-49, RC-12).
  */
-export function tellHeldBack(session: Session): void {
+export function tellHighestModSeq(session: Session): void {
   const { selected } = session
   if (!session.qresync || !selected) return
   const waits = selected.heldBack.length > 0
-  if (!waits && !selected.saidThatExpungesWait) return
-  selected.saidThatExpungesWait = waits
+  if (!waits && !selected.owesModSeq) return
+  selected.owesModSeq = waits
   session.out.untagged(`OK [HIGHESTMODSEQ ${selected.highestModSeq}] ${waits ? 'Expunges wait' : 'Highest'}`)
 }
 

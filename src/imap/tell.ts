@@ -21,8 +21,10 @@ export function tell(session: Session, selected: Selected, change: ViewChange, f
 /** VANISHED to those who enabled it (QR-27); else EXPUNGE, from the last on: each MSN is still right then (UR-04). */
 export function tellExpunged(session: Session, uids: UidSet, msns: readonly Msn[]): void {
   if (uids.length === 0) return
-  if (session.qresync) session.out.untagged(`VANISHED ${numberSetOf(uids)}`)
-  else for (let i = msns.length - 1; i >= 0; i--) session.out.untagged(`${msns[i]} EXPUNGE`)
+  if (session.qresync) {
+    session.out.untagged(`VANISHED ${numberSetOf(uids)}`)
+    if (session.selected) session.selected.owesModSeq = true
+  } else for (let i = msns.length - 1; i >= 0; i--) session.out.untagged(`${msns[i]} EXPUNGE`)
 }
 
 /** UID always (UR-18), MODSEQ for those who know it (QR-05, QR-07). */

@@ -4,7 +4,7 @@
  */
 import type { EpochMs } from '../model/units.ts'
 import type { Session } from './session.ts'
-import { mayTellSelected, tellHeldBack } from './sync.ts'
+import { mayTellSelected, tellHighestModSeq } from './sync.ts'
 import { tell } from './tell.ts'
 import type { SharedMailbox } from './view/shared-mailbox.ts'
 
@@ -121,7 +121,8 @@ export class Unasked {
     if (!selected) return
     const before = selected.modSeq
     await session.sync(this.#mayExpunge)
-    if (selected.modSeq !== before) tellHeldBack(session)
+    const told = selected.owesModSeq && selected.heldBack.length === 0
+    if (told || selected.modSeq !== before) tellHighestModSeq(session)
     const now = session.services.now()
     if (mayTellSelected(session) && selected.contexts?.isDue(now))
       for (const line of await selected.contexts.age(session, now)) session.out.untagged(line)

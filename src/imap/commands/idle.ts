@@ -1,5 +1,6 @@
 /** IDLE (RFC 2177): what changes is told as it happens, until DONE. */
 import { bad, command, noArguments, ok } from '../command.ts'
+import { tellHighestModSeq } from '../sync.ts'
 
 export const idle = command({
   name: 'IDLE',
@@ -10,6 +11,7 @@ export const idle = command({
     session.out.continuation('idling')
     // What was pending, first (IL-02).
     await session.sync(true)
+    tellHighestModSeq(session)
     const stop = session.unasked.asItHappens()
     const line = await session.readLine()
     await stop()

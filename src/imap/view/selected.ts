@@ -86,8 +86,8 @@ export class Selected {
     return this.#recent
   }
 
-  /** The client was told a HIGHESTMODSEQ that waits for an expunge (QR-49). */
-  saidThatExpungesWait = false
+  /** VANISHED names no mod-sequence: the HIGHESTMODSEQ that covers what was told is still to be told (QR-49, RC-12). */
+  owesModSeq = false
 
   /** What HIGHESTMODSEQ may say: below anything that the client has not been told (QR-49). */
   get highestModSeq(): ModSeq {
