@@ -143,7 +143,7 @@ function foreign(mail: Buffer, own: RegExp, m: NeutralMessage): string[] {
 
 describe('what leaves is valid, whatever a value holds', () => {
   test(
-    'mail (MAP-001, SEC-010)',
+    'mail (MAP-001, SEC-010, SC-17)',
     () => {
       fc.assert(
         fc.property(wildMessage, (m) => {
