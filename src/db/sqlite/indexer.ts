@@ -1,6 +1,6 @@
 /**
- * The thread that fills the full-text index: takes the messages above its watermark in small batches and rests as long as it
- * worked, so that delivery goes first. When there is nothing to do it drops rows whose message is gone.
+ * The thread that fills the full-text index: takes the messages above its watermark in small batches and rests at least as
+ * long as it worked, so that delivery goes first. When there is nothing to do it drops rows whose message is gone.
  */
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -15,6 +15,8 @@ const batchOctets = 1024 * 1024
 /** Rows looked at in one step of the search for what is gone. */
 const sweepRows = 1000
 const longestRestMs = 250
+/** While messages come one by one they are waited for: a batch costs as much as the few messages of a short one. */
+const gatherMs = 100
 
 export type IndexerMessage =
   | { readonly kind: 'work' | 'close' }
@@ -54,8 +56,10 @@ async function run(): Promise<void> {
   try {
     while (!closing && !failed) {
       const begun = performance.now()
-      if (!indexBatch()) break
-      await rest(Math.min(performance.now() - begun, longestRestMs))
+      const batch = indexBatch()
+      if (batch === 'none') break
+      const least = batch === 'all' && settling.length === 0 ? gatherMs : 0
+      await rest(Math.min(Math.max(performance.now() - begun, least), longestRestMs))
     }
     if (!closing && !failed) {
       sweep()
@@ -80,8 +84,8 @@ async function close(): Promise<void> {
   port?.close()
 }
 
-/** False when everything is indexed. */
-function indexBatch(): boolean {
+/** 'none': everything is indexed; 'all': everything that was there; 'some': there is more. */
+function indexBatch(): 'none' | 'all' | 'some' {
   const watermark = asNumber(index.get('SELECT blob FROM progress')?.blob)
   const rows = store.tuples(
     `SELECT d.blob, (SELECT b.account FROM messages m JOIN mailboxes b ON b.id = m.mailbox WHERE m.blob = d.blob LIMIT 1),
@@ -89,11 +93,11 @@ function indexBatch(): boolean {
      FROM digests d JOIN blobs x ON x.id = d.blob WHERE d.blob > ? ORDER BY d.blob LIMIT ${batchMessages}`,
     watermark,
   )
-  if (rows.length === 0) return false
+  if (rows.length === 0) return 'none'
+  let last = watermark
   index.db.exec('BEGIN IMMEDIATE')
   try {
     let octets = 0
-    let last = watermark
     for (const [blob, account, segment, offset, length] of rows) {
       last = Number(blob)
       // Expunged before it was looked at.
@@ -109,7 +113,7 @@ function indexBatch(): boolean {
     if (index.db.isTransaction) index.db.exec('ROLLBACK')
     throw error
   }
-  return true
+  return rows.length < batchMessages && last === Number(rows.at(-1)?.[0]) ? 'all' : 'some'
 }
 
 function indexMessage(
