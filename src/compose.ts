@@ -12,8 +12,8 @@ import { type Engine, openSqlite } from './db/sqlite/engine.ts'
 import { createIds } from './ids.ts'
 import { createImapServer } from './imap/server.ts'
 import { createMm7Server } from './inbound/mm7/server.ts'
-import { createBurlSource } from './inbound/smtp/burl-source.ts'
 import { createSmtpServer, type SmtpServer, type SmtpServerOptions } from './inbound/smtp/server.ts'
+import { createSubmission } from './inbound/smtp/submission-services.ts'
 import { listening } from './listening.ts'
 import type { Log } from './log.ts'
 import { speaksFrom } from './model/network.ts'
@@ -273,37 +273,16 @@ async function start(
       if (!isRefusal(accepted)) metrics.accepted('submission')
       return accepted
     },
-    submission: {
+    submission: createSubmission(config.submission ?? {}, {
+      gateway,
+      limits,
       sasl,
       allowPlaintext: auth.allowPlaintext,
-      tlsFirst: config.submission?.tlsFirst ?? false,
-      minimumTls: config.submission?.minimumTls ?? 'TLSv1.2',
-      maxPerUser: limits.submissionConnectionsPerUser,
       mayUse: createSenders(config, config.submission?.senders ?? {}, engine.directory),
-      holds:
-        config.submission?.futureRelease === false
-          ? undefined
-          : {
-              maxSeconds: limits.holdSeconds,
-              async room(user) {
-                const { ofSubmitter, ofAll } = await spool.holds(user, now())
-                return ofSubmitter >= limits.holdsPerUser
-                  ? 'user-full'
-                  : ofAll >= limits.holds
-                    ? 'system-full'
-                    : 'room'
-              },
-            },
-      burl: createBurlSource({
-        store: imap.urls,
-        identity: config.submission?.identity ?? 'submit',
-        plainHost: config.submission?.plainUrls ? gateway.host : undefined,
-        patienceMs: limits.burlSeconds * 1000,
-        usesPerHour: limits.burlUsesPerHour,
-        now,
-      }),
-      isOwnDomain: (domain) => gateway.servedDomains.some((served) => served.toLowerCase() === domain),
-    },
+      urls: imap.urls,
+      holds: spool.holds,
+      now,
+    }),
   })
   const overTls = (server: Pick<SmtpServer, 'listen'>) => ({
     listen: (host: string, port: number) => server.listen(host, port, { implicitTls: true }),

@@ -1,4 +1,5 @@
 /** BURL: forward without download (RFC 4468, RFC 4467; lemonade.md 5.4, 8.4), with the real store and real sockets. */
+import { type AddressInfo, createServer } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { LoggedGateway } from '../support/gateway.ts'
 import { eventually, inbox, smtpClient, type TakenMail } from '../support/peers.ts'
@@ -488,10 +489,18 @@ test('BU-28: to oneself, from a mailbox that is selected', async () => {
   )
 })
 
-test('LP-30: content does not leave the process to be fetched', async () => {
-  // The store is asked in this process: there is no connection that could be in the clear, and none to be redirected.
-  const source = await import('node:fs').then((fs) =>
-    fs.readFileSync(new URL('../../src/inbound/smtp/burl-source.ts', import.meta.url), 'utf8'),
-  )
-  expect(source).not.toMatch(/node:(net|tls|http)/)
+test('LP-30, BU-10, SC-27: nobody else is asked: no connection leaves, whatever a URL names', async () => {
+  let asked = 0
+  const server = createServer((socket) => {
+    asked += 1
+    socket.destroy()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const good = await authorized(rump(await appended(message('sentinel'))))
+  const client = await loggedIn()
+  for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `mail.example.net:${port}`])
+    expect([host, await tried(client, good.replace('mail.example.net', host))]).toEqual([host, '554 5.7.14'])
+  expect(asked).toBe(0)
+  server.close()
 })

@@ -429,6 +429,18 @@ test('SEC-060: a user may send to anybody; nobody else may', async () => {
   expect(await stranger.command('EHLO x')).not.toMatch(/AUTH|BURL|FUTURERELEASE/)
 })
 
+test('SC-42: who was removed sends nothing more, whoever has the address now', async () => {
+  const { gateway: other } = await submissionGateway()
+  const client = await submitClient(other, { user: 'bob@example.net' })
+  await other.operations.removeAccount('bob@example.net')
+  expect(await client.codes('MAIL FROM:<bob@example.net>', 'MAIL FROM:<>')).toEqual([
+    '530 5.7.0',
+    '530 5.7.0',
+  ])
+  await other.operations.addAccount('bob@example.net', 'another')
+  expect(await client.codes('MAIL FROM:<>')).toEqual(['530 5.7.0'])
+})
+
 test('OR-07: said twice is sent twice', async () => {
   const client = await loggedIn()
   const message = `From: ${alice}\r\nMessage-ID: <same@phone>\r\nSubject: twice\r\n\r\nx`

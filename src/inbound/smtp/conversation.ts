@@ -104,13 +104,14 @@ export class Conversation {
     this.greeted = false
     this.transaction = idle
     this.next = undefined
-    this.session = { ...this.session, ehlo: '', auth: null, tls: true, esmtp: false }
+    this.session = { ...this.session, ehlo: '', tls: true, esmtp: false }
   }
 
   /** The connection is no session of the account any more. */
   ended(): void {
     if (this.account) this.options.leave(this.account)
     this.account = undefined
+    this.session = { ...this.session, auth: null }
   }
 
   /** The keywords of EHLO now, each with its parameters. */

@@ -30,13 +30,23 @@ export const mail: SmtpCommand = {
     if (parsed.utf8 && !Object.hasOwn(params, 'SMTPUTF8'))
       return reply(550, '5.6.7', 'The address is not ASCII')
     if (options.isFull?.()) return reply(452, '4.3.1', 'Too much mail is waiting here: try again later')
-    const refused = await notTheirs(path, conversation)
+    const refused = (await gone(conversation)) ?? (await notTheirs(path, conversation))
     if (refused) return refused
     const full = await holdRefused(params, conversation)
     if (full) return full
     conversation.transaction = { phase: 'mail', from: parsed.path }
     return reply(250, '2.1.0', 'Sender OK')
   },
+}
+
+/** The account was removed since: its namesake, if there is one, is somebody else. */
+async function gone(conversation: Conversation): Promise<Reply | undefined> {
+  const { options, account } = conversation
+  if (!options.submission || !account) return undefined
+  const found = await options.submission.sasl.directory.find(account.address)
+  if (found?.id === account.id) return undefined
+  conversation.ended()
+  return reply(530, '5.7.0', 'The account is not there any more')
 }
 
 /** A user sends as itself; the null path is for reports that its client makes (RFC 6409 §3.2). */
