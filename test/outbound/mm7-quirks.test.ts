@@ -91,6 +91,14 @@ test('QUIRKS 4: prefixes as the peer wants them, of requests and of answers', as
     body: Buffer.concat(content.body),
   })
   expect(await answer.body.text()).toMatch(/<SOAP-ENV:Body><mm7:DeliverRsp .*<mm7:StatusCode>1000</)
+  const fault = await request(gateway.addresses.mm7!, {
+    method: 'POST',
+    headers: { 'content-type': content.contentType },
+    body: Buffer.concat(content.body).toString().replaceAll('DeliverReq', 'OptinReq'),
+  })
+  expect(await fault.body.text()).toMatch(
+    /<SOAP-ENV:Fault><faultcode>SOAP-ENV:Client<.*<detail><mm7:VASPErrorRsp .*<mm7:StatusCode>4003<.*<\/SOAP-ENV:Envelope>$/,
+  )
 })
 
 describe('answers', () => {

@@ -58,6 +58,7 @@ export function writeAnswer(
   mirror: Mirror,
   peer: Pick<Peer, 'role' | 'serviceCode' | 'soapPrefix' | 'bodyPrefix'> | undefined,
 ): WrittenAnswer {
+  const prefixes = { soap: peer?.soapPrefix, body: peer?.bodyPrefix }
   const code = element('StatusCode', String(answer.status))
   const status = element('Status', [
     code,
@@ -71,6 +72,7 @@ export function writeAnswer(
     return {
       httpStatus: 500,
       content: writeFault({
+        prefixes,
         code: client ? 'Client' : 'Server',
         string: client ? 'Client error' : 'Server error',
         transactionId: mirror.transactionId,
@@ -91,7 +93,7 @@ export function writeAnswer(
   return {
     httpStatus: 200,
     content: writeMm7({
-      prefixes: { soap: peer?.soapPrefix, body: peer?.bodyPrefix },
+      prefixes,
       transactionId: mirror.transactionId,
       namespace: mirror.namespace,
       body: operation.startsWith('extended')

@@ -54,11 +54,13 @@ export function writeFault(fault: {
   readonly transactionId: string
   readonly namespace: string
   readonly detail?: XmlElement
+  readonly prefixes?: Mm7Draft['prefixes']
 }): HttpContent {
-  const detail = fault.detail ? `<detail>${write(fault.detail, fault.namespace)}</detail>` : ''
+  const { soap = 'env', body = '' } = fault.prefixes ?? {}
+  const detail = fault.detail ? `<detail>${write(fault.detail, fault.namespace, body)}</detail>` : ''
   const xml =
-    `<?xml version="1.0" encoding="UTF-8"?>\n<env:Envelope xmlns:env="${soap11}">${soapHeader(fault)}<env:Body><env:Fault>` +
-    `<faultcode>env:${fault.code}</faultcode><faultstring>${text(fault.string)}</faultstring>${detail}</env:Fault></env:Body></env:Envelope>`
+    `<?xml version="1.0" encoding="UTF-8"?>\n<${soap}:Envelope xmlns:${soap}="${soap11}">${soapHeader(fault, soap)}<${soap}:Body><${soap}:Fault>` +
+    `<faultcode>${soap}:${fault.code}</faultcode><faultstring>${text(fault.string)}</faultstring>${detail}</${soap}:Fault></${soap}:Body></${soap}:Envelope>`
   return { contentType: xmlType, body: [Buffer.from(xml, 'utf8')] }
 }
 
