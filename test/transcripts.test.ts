@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startImap, type TestImap } from './support/imap-server.ts'
+import { quickPasswords, startImap, type TestImap } from './support/imap-server.ts'
 import { play, startOfPlay } from './support/transcript.ts'
 import { parseTranscript } from './support/transcript-file.ts'
 
@@ -18,7 +18,12 @@ let now = startOfPlay
 beforeAll(async () => {
   // Accounts of the name "submit" are the submission server's.
   const submit = files.map((_, run) => `submit.${run}@example.net`)
-  server = await startImap({ now: () => now, unthrottled: true, urlauth: { applications: { submit } } })
+  server = await startImap({
+    now: () => now,
+    unthrottled: true,
+    derive: quickPasswords,
+    urlauth: { applications: { submit } },
+  })
 })
 afterAll(() => server.close())
 

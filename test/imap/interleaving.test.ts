@@ -4,7 +4,7 @@
  * told and from nothing else. At every sync point (NOOP) the models are compared with the store.
  */
 import { expect, test } from 'vitest'
-import { startImap, type TestImap } from '../support/imap-server.ts'
+import { quickPasswords, startImap, type TestImap } from '../support/imap-server.ts'
 import { chance, compare, compareStatus, kinds, type Truth } from '../support/law.ts'
 import { type Box, boxes, LawClient } from '../support/law-client.ts'
 import { loggedIn } from '../support/raw-imap.ts'
@@ -38,7 +38,7 @@ async function stateOf(server: TestImap, box: Box): Promise<State> {
 }
 
 async function run(seed: number): Promise<number> {
-  const server = await startImap()
+  const server = await startImap({ derive: quickPasswords })
   const next = chance(seed)
   let steps = 0
   try {

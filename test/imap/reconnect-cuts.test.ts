@@ -2,10 +2,9 @@
  * A scripted session whose link drops after any number of octets, either way: plain and compressed, in literals, in IDLE.
  * The client comes back with QRESYNC, and knows what the store has (lemonade.md 4). CUT_EVERY=1 cuts at every octet.
  */
-import { createHash } from 'node:crypto'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startImap, type TestImap } from '../support/imap-server.ts'
+import { quickPasswords, startImap, type TestImap } from '../support/imap-server.ts'
 import { chance, compare, type Truth } from '../support/law.ts'
 import { LawClient } from '../support/law-client.ts'
 import { loggedIn } from '../support/raw-imap.ts'
@@ -17,9 +16,7 @@ let account = 0
 
 beforeAll(async () => {
   // Thousands of logins: what a password costs is not what is looked at.
-  server = await startImap({
-    derive: async (password, salt) => createHash('sha256').update(password).update(salt).digest(),
-  })
+  server = await startImap({ derive: quickPasswords })
   account = (await server.directory.find(user))!.id
   await server.store.write(account, [
     { op: 'create', name: 'Law' },

@@ -1,8 +1,7 @@
 /** What a handset that comes back relies on, one rule at a time (lemonade.md 4). */
-import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startImap, type TestImap } from '../support/imap-server.ts'
+import { quickPasswords, startImap, type TestImap } from '../support/imap-server.ts'
 import { fillInbox } from '../support/large-mailbox.ts'
 import { loggedIn, type RawImap, rawImap } from '../support/raw-imap.ts'
 import { tempFolder } from '../support/temp.ts'
@@ -14,11 +13,7 @@ let server: TestImap
 
 beforeAll(async () => {
   // Logins are many; what a password costs is not what is looked at.
-  const options = {
-    folder,
-    derive: async (password: string, salt: Buffer) =>
-      createHash('sha256').update(password).update(salt).digest(),
-  }
+  const options = { folder, derive: quickPasswords }
   const first = await startImap(options)
   await first.deliver(user, 'INBOX', 'From: bob@example.org\nSubject: m\n\nx\n')
   await first.close()

@@ -1,4 +1,5 @@
 /** An IMAP server on the real engine in a temporary folder. */
+import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -55,6 +56,10 @@ export interface TestImapOptions {
   /** A store that exists already; it is not removed. */
   readonly folder?: string
 }
+
+/** For suites of many logins, where what a password costs is not what is looked at. */
+export const quickPasswords: NonNullable<TestImapOptions['derive']> = async (password, salt) =>
+  createHash('sha256').update(password).update(salt).digest()
 
 export const testLimits: ImapLimits = {
   messageOctets: 52_428_800,
