@@ -51,6 +51,7 @@ async function bare(): Promise<number> {
 async function gateway(kind: Kind, sessions: number): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'lemonade-memory-'))
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+  process.on('SIGTERM', () => process.exit())
   const engine = await openSqlite(folder)
   await engine.directory.put(address, 'secret')
   const account = await engine.directory.find(address)
