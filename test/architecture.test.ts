@@ -25,7 +25,7 @@ const composers = new Set([
   'compose.ts',
   'standards.ts',
   'config.ts',
-  'config-checks.ts',
+  'config',
   'tls.ts',
   'listening.ts',
   'log.ts',

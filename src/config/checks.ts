@@ -1,7 +1,7 @@
 /** What the schema of the configuration cannot say: names that must exist, and values that only fit together. */
 import { isIP } from 'node:net'
-import type { Config } from './config.ts'
-import { parseNetwork } from './model/network.ts'
+import { parseNetwork } from '../model/network.ts'
+import type { Config } from './schema.ts'
 
 const safeUrl = /^(?:https:\/\/|http:\/\/(?:127\.0\.0\.1|\[::1\]|localhost)[:/])\S+$/
 
