@@ -185,7 +185,9 @@ export class Channel implements Sink {
   #cutWhenStalled(left: number): void {
     const socket = this.#socket
     const cut = (): void => {
-      setTimeout(() => socket.destroy(), closeMs).unref()
+      const timer = setTimeout(() => socket.destroy(), closeMs).unref()
+      // What waits must not keep alive what is gone.
+      socket.once('close', () => clearTimeout(timer))
     }
     if (socket.destroyed) return
     if (socket.writableFinished) {
@@ -202,6 +204,7 @@ export class Channel implements Sink {
       cut()
     }
     socket.once('finish', finished)
+    socket.once('close', () => clearTimeout(stalled))
   }
 
   destroy(): void {
