@@ -8,6 +8,7 @@ import { isAscii, utf8Of } from '../../wire/mime/utf8.ts'
 import { writeMessage } from '../../wire/mime/write.ts'
 import { encodeUnstructured } from '../../wire/mime/write-header.ts'
 import { addressKey, checkedMail, isServedDomain, mailAddressOf, splitAddrSpec } from '../addresses.ts'
+import { withEnclosed } from '../content/enclosed.ts'
 import { contentForMail } from '../content/for-mail.ts'
 import { readPart } from '../content/read-content.ts'
 import type { MappingContext } from '../context.ts'
@@ -173,7 +174,10 @@ export function writeMail(
       ? refusal('utf8-header', 'the header names addresses that are not ASCII, and the next hop takes none')
       : refusal('non-ascii-address', 'the next hop takes no addresses that are not ASCII')
   if (utf8) draft.mailParams.SMTPUTF8 = ''
-  const content = contentForMail(message.content, ctx)
+  const content = withEnclosed(contentForMail(message.content, ctx), {
+    eightBit: hop.extensions.has('8BITMIME'),
+    utf8,
+  })
   const protection = protectedAs(content, hop.extensions)
   if (isRefusal(protection)) return protection
   if (protection === '8bit') draft.mailParams.BODY = '8BITMIME'

@@ -14,6 +14,7 @@ import { headerFields } from '../../wire/mime/scan.ts'
 import { isAscii, utf8Of } from '../../wire/mime/utf8.ts'
 import { writeMessage } from '../../wire/mime/write.ts'
 import { encodeUnstructured, writeField } from '../../wire/mime/write-header.ts'
+import { withEnclosed } from '../content/enclosed.ts'
 import { contentForMms } from '../content/for-mms.ts'
 import { readPart } from '../content/read-content.ts'
 import type { MappingContext } from '../context.ts'
@@ -164,7 +165,12 @@ export function writeMm4Forward(
       header.push({ name: field.name, value: otherFieldValue(field, utf8) })
   return {
     envelope,
-    octets: writeMessage(header, content, { boundary: () => ctx.ids.boundary(), eightBit: false, utf8 }),
+    // What the peer's server takes is not known yet.
+    octets: writeMessage(header, withEnclosed(content, { eightBit: false, utf8: false }), {
+      boundary: () => ctx.ids.boundary(),
+      eightBit: false,
+      utf8,
+    }),
     utf8,
     rcptOf,
     transactionId,

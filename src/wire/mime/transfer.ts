@@ -6,8 +6,14 @@ import { isAscii } from 'node:buffer'
 import { base64Lines } from './base64-lines.ts'
 import { isLined } from './lined.ts'
 import { isMessageNode, type MimeNode, storeScanLimits } from './node.ts'
-import { scanMessage } from './scan.ts'
+import { decodeBody, scanMessage } from './scan.ts'
 import { encodeQuotedPrintable } from './write.ts'
+
+export interface TransferHop {
+  readonly eightBit: boolean
+  /** Lines longer than 998 octets, and encoded bodies that cannot go as they are, are encoded anew. */
+  readonly anew?: boolean
+}
 
 interface Edit {
   readonly start: number
@@ -23,13 +29,10 @@ const isSealed = ({ type, subtype }: MimeNode): boolean =>
   (type === 'message' && /^(?:partial|external-body)$/.test(subtype))
 
 /** The octets, the same where nothing had to be changed; undefined: it cannot be done without loss (5.6.3). */
-export function transferable(
-  octets: Uint8Array,
-  hop: { readonly eightBit: boolean },
-): Uint8Array | undefined {
+export function transferable(octets: Uint8Array, hop: TransferHop): Uint8Array | undefined {
   const root = scanMessage(octets, storeScanLimits)
   const edits: Edit[] = []
-  if (!encode(octets, root, hop.eightBit, edits)) return undefined
+  if (!encode(octets, root, hop, edits)) return undefined
   if (edits.length === 0) return octets
   const pieces: Uint8Array[] = []
   let at = 0
@@ -42,13 +45,13 @@ export function transferable(
 }
 
 /** False: it cannot be done. */
-function encode(octets: Uint8Array, node: MimeNode, eightBit: boolean, edits: Edit[]): boolean {
-  if (isSealed(node))
-    return isLined(octets, node.bodyStart, node.bodyEnd) && (eightBit || isSevenBit(octets, node))
-  if (node.parts.length === 0) return leaf(octets, node, eightBit, edits)
+function encode(octets: Uint8Array, node: MimeNode, hop: TransferHop, edits: Edit[]): boolean {
+  const { eightBit } = hop
+  if (isSealed(node)) return bodyFits(octets, node, hop)
+  if (node.parts.length === 0) return leaf(octets, node, hop, edits)
   if (!isFrameLined(octets, node) || (!eightBit && !isFrameAscii(octets, node))) return false
   const before = edits.length
-  for (const part of node.parts) if (!encode(octets, part, eightBit, edits)) return false
+  for (const part of node.parts) if (!encode(octets, part, hop, edits)) return false
   // A container says the widest of what is in it, and can itself not be encoded (RFC 2045 §6.4).
   const isNarrower = node.encoding === 'binary' || (node.encoding === '8bit' && !eightBit)
   if (isNarrower || edits.length > before)
@@ -56,18 +59,22 @@ function encode(octets: Uint8Array, node: MimeNode, eightBit: boolean, edits: Ed
   return true
 }
 
-function leaf(octets: Uint8Array, node: MimeNode, eightBit: boolean, edits: Edit[]): boolean {
-  const lined = isLined(octets, node.bodyStart, node.bodyEnd)
-  const ascii = isSevenBit(octets, node)
-  const isEncoded = node.encoding === 'base64' || node.encoding === 'quoted-printable'
-  const fits = lined && (eightBit || ascii)
-  if (isEncoded || (fits && node.encoding !== 'binary')) return fits
-  // A message that was not opened must not be encoded (RFC 2046 §5.2.1).
-  if (isMessageNode(node) || node.type === 'multipart') return fits
-  if (fits && hasShortLines(octets, node)) {
-    relabel(octets, node, ascii ? '7bit' : '8bit', edits)
+function leaf(octets: Uint8Array, node: MimeNode, hop: TransferHop, edits: Edit[]): boolean {
+  const fits = bodyFits(octets, node, hop)
+  if (node.encoding === 'base64' || node.encoding === 'quoted-printable') {
+    if (fits || !hop.anew) return fits
+    relabel(octets, node, 'base64', edits)
+    edits.push({ start: node.bodyStart, end: node.bodyEnd, by: base64Lines(decodeBody(octets, node)) })
     return true
   }
+  if (fits && node.encoding !== 'binary') return true
+  // A message that was not opened must not be encoded (RFC 2046 §5.2.1).
+  if (isMessageNode(node) || node.type === 'multipart') return fits
+  if (fits && hasShortLines(octets, node.bodyStart, node.bodyEnd)) {
+    relabel(octets, node, isSevenBit(octets, node) ? '7bit' : '8bit', edits)
+    return true
+  }
+  const lined = isLined(octets, node.bodyStart, node.bodyEnd)
   const body = octets.subarray(node.bodyStart, node.bodyEnd)
   const text = lined && node.type === 'text' ? encodeQuotedPrintable(body) : undefined
   // A line that begins like a delimiter could become one.
@@ -94,11 +101,17 @@ const crlf = Buffer.from('\r\n')
 const isSevenBit = (octets: Uint8Array, { bodyStart, bodyEnd }: MimeNode): boolean =>
   isAscii(octets.subarray(bodyStart, bodyEnd))
 
-function hasShortLines(octets: Uint8Array, { bodyStart, bodyEnd }: MimeNode): boolean {
-  let from = bodyStart
-  while (from < bodyEnd) {
+const bodyFits = (octets: Uint8Array, node: MimeNode, { eightBit, anew }: TransferHop): boolean =>
+  isLined(octets, node.bodyStart, node.bodyEnd) &&
+  (eightBit || isSevenBit(octets, node)) &&
+  (!anew || hasShortLines(octets, node.bodyStart, node.bodyEnd))
+
+/** Lines of at most 998 octets (RFC 5321 §4.5.3.1.6). */
+export function hasShortLines(octets: Uint8Array, start: number, stop: number): boolean {
+  let from = start
+  while (from < stop) {
     const lf = octets.indexOf(10, from)
-    const end = lf < 0 || lf >= bodyEnd ? bodyEnd : lf + 1
+    const end = lf < 0 || lf >= stop ? stop : lf + 1
     if (end - from > maxLine + 2) return false
     from = end
   }

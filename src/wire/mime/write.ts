@@ -41,8 +41,12 @@ function multi(part: Multi, options: WriteOptions): WrittenEntity {
   const boundary = options.boundary()
   const params = part.params.filter((p) => p.name !== 'boundary')
   const body: Uint8Array[] = []
+  let label: readonly Field[] = []
   for (const child of part.parts) {
     const entity = writeEntity(child, options)
+    // A container says the widest of what is in it (RFC 2045 §6.4).
+    if (!options.eightBit && entity.fields.some(isEightBit))
+      label = [{ name: 'Content-Transfer-Encoding', value: '8bit' }]
     const header = entity.fields.map((f) => writeField(f.name, f.value)).join('')
     body.push(
       Buffer.from(`${body.length === 0 ? '' : '\r\n'}--${boundary}\r\n${header}\r\n`, 'latin1'),
@@ -55,12 +59,15 @@ function multi(part: Multi, options: WriteOptions): WrittenEntity {
     [...params, { name: 'boundary', value: boundary }],
     true,
   )
-  return { fields: [type, ...others(part.headers)], body }
+  return { fields: [type, ...label, ...others(part.headers)], body }
 }
 
+const isEightBit = ({ name, value }: Field): boolean =>
+  name.toLowerCase() === 'content-transfer-encoding' && value.trim().toLowerCase() === '8bit'
+
 function leaf(part: Leaf, options: WriteOptions): WrittenEntity {
-  const isText =
-    part.type.startsWith('text/') || part.type === 'application/smil' || part.type === 'message/rfc822'
+  if (neverEncoded.test(part.type)) return message(part, options)
+  const isText = part.type.startsWith('text/') || part.type === 'application/smil'
   // What goes out as base64 may never have to be decoded.
   const octets = isText ? part.body.octets() : undefined
   // Some peers take a presentation in 7 bits alone (QUIRKS 19).
@@ -73,6 +80,28 @@ function leaf(part: Leaf, options: WriteOptions): WrittenEntity {
   ]
   if (!octets || encoding === 'base64') return { fields, body: [base64Body(part)] }
   return { fields, body: [encoding === 'quoted-printable' ? encodeQuotedPrintable(octets) : octets] }
+}
+
+/** These know no encoding but 7bit, 8bit and binary, if as much (RFC 2046 §5.2; RFC 3464 §2.1; RFC 8098 §3.1). */
+const neverEncoded = /^message\/(?:rfc822|partial|external-body|delivery-status|disposition-notification)$/
+
+/** What must not be encoded: on an 8-bit way as it is, else in 7 bits or as octets that are no message to anybody. */
+function message(part: Leaf, { eightBit }: WriteOptions): WrittenEntity {
+  const octets = part.body.octets()
+  const found = textEncoding(octets, eightBit)
+  if (found === 'quoted-printable' && !eightBit) {
+    const field = { name: 'Content-Transfer-Encoding', value: 'base64' }
+    const fields = [contentType('application/octet-stream', []), field, ...others(part.headers)]
+    return { fields, body: [base64Body(part)] }
+  }
+  const encoding = found === 'quoted-printable' ? 'binary' : found
+  const field = { name: 'Content-Transfer-Encoding', value: encoding }
+  const fields = [
+    contentType(part.type, part.params),
+    ...(encoding === '7bit' ? [] : [field]),
+    ...others(part.headers),
+  ]
+  return { fields, body: [octets] }
 }
 
 const others = (headers: readonly Field[]): Field[] =>
