@@ -33,6 +33,8 @@ test('the tour works as pasted', async (context) => {
     .replaceAll('127.0.0.1:2525', `127.0.0.1:${port(served.ready.smtp!)}`)
     .replace(/127\.0\.0\.1(:|', )1143/g, `127.0.0.1$1${port(served.ready.imap!)}`)
     .replace("127.0.0.1', 1587", `127.0.0.1', ${port(served.ready.submission!)}`)
+    // Whoever reads this types slower than a busy machine delivers.
+    .replaceAll('sleep 1\n', 'sleep 3\n')
     .replace(/npx lemonade (queue \w+)/g, `${process.execPath} ${main} $1 --config ${file}`)
   const shell = spawn('bash', ['-eu'], { stdio: ['pipe', 'pipe', 'pipe'] })
   let out = ''
