@@ -231,7 +231,7 @@ add({
   yardstick: '',
   aim: '<= 1500 octets, 1 round trip',
 })
-const idle = await answerOf<IdleMemory>('imap-idle.ts', {}, ['4000', '0'], ['--expose-gc'])
+const idle = await answerOf<IdleMemory>('imap-idle.ts', {}, ['10000', '0'], ['--expose-gc'])
 add({
   path: `an idle IMAP connection, ${idle.sessions} of them`,
   measured: `${idle.residentKiB} KiB resident`,

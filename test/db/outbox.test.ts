@@ -12,7 +12,7 @@ const request = (id: number, octets: readonly Uint8Array[] = []): WriteRequest =
   octets,
 })
 
-test('what is asked in one turn of the event loop goes to the writer as one group, its octets without a copy', async () => {
+test('what is asked at once goes to the writer as one group, its octets without a copy', async () => {
   const { port1, port2 } = new MessageChannel()
   const outbox = new Outbox(port1, () => {})
   const octets = new Uint8Array(100).fill(7)

@@ -1,6 +1,7 @@
 /**
- * The way to the writer. What is asked in one turn of the event loop goes there together, as one group with one sync, at the
- * end of the turn: otherwise the first of them would be synced alone, and the others would wait for that.
+ * The way to the writer. What one callback asks, with the promises that it settles, goes there together, as one group with
+ * one sync: otherwise the first of them would be synced alone, and the others would wait for that. Not later than that: the
+ * writer works while the event loop turns, and itself takes whatever waits.
  */
 import type { WriteRequest } from './requests.ts'
 
@@ -21,7 +22,7 @@ export class Outbox {
 
   put(request: WriteRequest): void {
     this.#waiting.push(request)
-    if (this.#waiting.length === 1) setImmediate(() => this.flush())
+    if (this.#waiting.length === 1) queueMicrotask(() => this.flush())
   }
 
   /** Hands over what waits, now. */
