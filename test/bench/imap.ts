@@ -77,12 +77,13 @@ class Client {
 
 const login = 'LOGIN alice@example.net secret'
 
-/** The least time of one command in five, and the octets of its answer. */
+/** The least time of one command in fifty, and the octets of its answer. */
 export async function imapList(port: number): Promise<{ ms: number; octets: number }> {
   const client = await Client.greeted(port)
   await client.commands(login, 'EXAMINE INBOX')
   const best = { ms: Number.POSITIVE_INFINITY, octets: 0 }
-  for (let i = 0; i < 5; i++) {
+  // Often enough to see past the indexer, which reads the new store meanwhile.
+  for (let i = 0; i < 50; i++) {
     const begin = performance.now()
     await client.commands('FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE)')
     const ms = performance.now() - begin
@@ -148,7 +149,8 @@ const uidsIn = (set = ''): number =>
 /** The least time to read what a server writes as fast as it can, in five. */
 export async function drain(port: number): Promise<number> {
   let best = Number.POSITIVE_INFINITY
-  for (let i = 0; i < 5; i++) {
+  // Often enough to see past the indexer, which reads the new store meanwhile.
+  for (let i = 0; i < 50; i++) {
     const begin = performance.now()
     const socket = connect(port, '127.0.0.1')
     socket.resume()
