@@ -199,7 +199,9 @@ class Writer {
       fail = resolve
     })
     const ended = (why: string, cause?: unknown): void => {
-      const fault = this.#end(new Fault('unavailable', why, { cause }))
+      // The thread may be gone before its last word is heard.
+      const said = this.#closing ? 'the store is closed' : why
+      const fault = this.#end(new Fault('unavailable', said, { cause }))
       if (!this.#closing) fail(fault)
     }
     this.ready = new Promise((resolve, reject) => {
