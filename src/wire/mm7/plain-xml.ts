@@ -93,26 +93,45 @@ function opened(
   outer: Readonly<Record<string, string>>,
   limits: XmlLimits,
 ): (Frame & { readonly characters: number }) | undefined {
+  // Most elements have no attributes.
+  const own =
+    source === '' ? { attributes: {}, namespaces: outer, characters: 0 } : read(source, outer, limits)
+  if (!own) return undefined
+  const { attributes, namespaces, characters } = own
+  const colon = tag.indexOf(':')
+  const namespace = namespaceOf(namespaces, colon < 0 ? '' : tag.slice(0, colon))
+  if (namespace === undefined) return undefined
+  const element: Open = { name: tag.slice(colon + 1), namespace, attributes, children: [], text: '' }
+  return { element, tag, namespaces, characters }
+}
+
+interface Own {
+  readonly attributes: Readonly<Record<string, string>>
+  readonly namespaces: Readonly<Record<string, string>>
+  /** Of the values. */
+  readonly characters: number
+}
+
+/** The attributes of a start tag, and the namespaces that count in it. */
+function read(source: string, outer: Readonly<Record<string, string>>, limits: XmlLimits): Own | undefined {
   let namespaces = outer
   let characters = 0
   const found: [string, string][] = []
-  if (source !== '') {
-    for (const [, attribute = '', double, single] of source.matchAll(attributePattern)) {
-      const raw = double ?? single ?? ''
-      // White space other than blanks would have to be normalised (XML 1.0 §3.3.3).
-      const value = /[\n\t]/.test(raw) ? undefined : resolved(raw)
-      if (value === undefined || found.some(([other]) => other === attribute)) return undefined
-      if (found.length >= limits.attributes) return undefined
-      characters += value.length
-      found.push([attribute, value])
-      if (attribute === 'xmlns' || attribute.startsWith('xmlns:')) {
-        const prefix = attribute.slice('xmlns:'.length)
-        const uri = value.trim()
-        if (/^xml/i.test(prefix) || /^http:\/\/www\.w3\.org\/(2000\/xmlns\/|XML\/1998\/namespace)$/.test(uri))
-          return undefined
-        if (prefix !== '' && uri === '') return undefined
-        namespaces = { ...namespaces, [prefix]: uri }
-      }
+  for (const [, attribute = '', double, single] of source.matchAll(attributePattern)) {
+    const raw = double ?? single ?? ''
+    // White space other than blanks would have to be normalised (XML 1.0 §3.3.3).
+    const value = /[\n\t]/.test(raw) ? undefined : resolved(raw)
+    if (value === undefined || found.some(([other]) => other === attribute)) return undefined
+    if (found.length >= limits.attributes) return undefined
+    characters += value.length
+    found.push([attribute, value])
+    if (attribute === 'xmlns' || attribute.startsWith('xmlns:')) {
+      const prefix = attribute.slice('xmlns:'.length)
+      const uri = value.trim()
+      if (/^xml/i.test(prefix) || /^http:\/\/www\.w3\.org\/(2000\/xmlns\/|XML\/1998\/namespace)$/.test(uri))
+        return undefined
+      if (prefix !== '' && uri === '') return undefined
+      namespaces = { ...namespaces, [prefix]: uri }
     }
   }
   const attributes: Record<string, string> = {}
@@ -129,11 +148,7 @@ function opened(
     }
     attributes[attribute.slice(colon + 1)] = value
   }
-  const colon = tag.indexOf(':')
-  const namespace = namespaceOf(namespaces, colon < 0 ? '' : tag.slice(0, colon))
-  if (namespace === undefined) return undefined
-  const element: Open = { name: tag.slice(colon + 1), namespace, attributes, children: [], text: '' }
-  return { element, tag, namespaces, characters }
+  return { attributes, namespaces, characters }
 }
 
 const namespaceOf = (declared: Readonly<Record<string, string>>, prefix: string): string | undefined =>
