@@ -56,7 +56,7 @@ export async function watchHighWater(options: {
       return
     }
     if (reason !== undefined && before === undefined)
-      options.log('warn', 'no more mail is taken for now', { reason })
+      options.log('warn', 'no new mail is taken until there is room', { reason })
     if (reason === undefined && before !== undefined) options.log('info', 'mail is taken again')
   }
 

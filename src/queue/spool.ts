@@ -153,7 +153,7 @@ export interface Spool {
   purge(before: EpochMs, contentBefore: EpochMs, freedBefore: EpochMs, limit: number): Promise<number>
   /** Takes out what is kept about a number, and ends what waits for it. Resolves to how many records (SEC-053). */
   erase(digits: string, now: EpochMs): Promise<number>
-  /** One small step of making room on the disk. False: there is nothing to do for now. */
+  /** One small step of making room on the disk. False: nothing is left to move in this round. */
   compact(): Promise<boolean>
   stats(): Promise<QueueStats>
 }

@@ -1,4 +1,4 @@
-/** Messages of authenticated users: made complete, then accepted as any other mail (RFC 6409 §8). */
+/** Messages of authenticated users: made complete, then accepted by the way that all mail goes (RFC 6409 §8). */
 import { mailParty } from '../mapping/addresses.ts'
 import { toMailDate } from '../mapping/times.ts'
 import type { IdSource } from '../model/providers.ts'

@@ -29,7 +29,7 @@ test('QUE-051: above the mark SMTP says 452 4.3.1 and MM7 4006; reports are take
   const metrics = await (await fetch(`${gateway.addresses.admin}/metrics`)).text()
   expect(metrics).toContain('lemonade_queue_full 1')
   expect(gateway.logged).toContainEqual(
-    expect.objectContaining({ level: 'warn', message: 'no more mail is taken for now' }),
+    expect.objectContaining({ level: 'warn', message: 'no new mail is taken until there is room' }),
   )
   // The same request again, once there is room: it was not taken before.
   for (const id of ids) await eventually(() => gateway.operations.cancel(id, '').catch(() => 0))

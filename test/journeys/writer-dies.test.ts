@@ -32,7 +32,7 @@ test('QUE-001: a dead writer thread ends the process with 1; what was acknowledg
   await Promise.all([load('a'), load('b'), load('c')])
   expect(await code).toBe(1)
   expect(served.err()).toContain('the store has stopped: ending')
-  // Refused for now, if it was answered at all.
+  // Refused with a temporary code, if it was answered at all.
   expect(answers.filter((a) => !/^(250|451|421)/.test(a))).toEqual([])
 
   const gateway = await gatewayHere({ store: `sqlite:${store}` })

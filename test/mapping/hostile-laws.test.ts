@@ -123,7 +123,7 @@ const wildMessage: fc.Arbitrary<NeutralMessage> = fc
     }
   })
 
-/** Names of the fields of a header, as any other parser finds them. */
+/** Names of the fields of a header, found by splitting lines and not by the scanner under test. */
 const fieldNames = (mail: Buffer): string[] =>
   (mail.toString('latin1').split('\r\n\r\n')[0] ?? '')
     .split('\r\n')

@@ -54,7 +54,7 @@ export class Compaction {
     return false
   }
 
-  /** One step. False: nothing is left to do for now. */
+  /** One step. False: nothing is left to move in this round. */
   step(): boolean {
     if (this.#victim === undefined) return this.#look()
     const victim = this.#victim

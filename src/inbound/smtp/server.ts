@@ -41,7 +41,7 @@ export interface SmtpServerOptions {
     | undefined
   readonly smtputf8: boolean
   readonly limits: SmtpServerLimits
-  /** No more mail is to be taken for now (QUE-051). */
+  /** No new mail is taken until there is room (QUE-051). */
   readonly isFull?: (() => boolean) | undefined
   readonly checkRecipient: (
     address: string,
